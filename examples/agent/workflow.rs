@@ -22,7 +22,7 @@ pub enum Call {
 #[workflow]
 #[derive(Default)]
 pub struct Agent {
-    /// What a human has to approve, and the decision.
+    /// The hotels that a human has to approve, with the decision.
     approvals: State<BTreeMap<String, Option<bool>>>,
 }
 

@@ -1,4 +1,4 @@
-//! Who has the lock, and when.
+//! The lock passes from job to job, in order, and after its lease.
 
 #[path = "workflow.rs"]
 mod workflow;

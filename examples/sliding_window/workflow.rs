@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 pub struct Batch {
     pub records: u32,
     pub window: usize,
-    /// How many children a run starts before the next run takes over.
+    /// The number of children that a run starts before the next run takes over.
     pub starts_per_run: u32,
 }
 
-/// What a run hands over to the next one.
+/// The progress that a run hands over to the next one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     pub started: u32,

@@ -13,7 +13,7 @@ use abide_testing::{TestWorker, TestWorkflowEnvironment};
 use self::workflow::{charge, check_fraud, invoice, release_1, release_2, release_3, release_4, subscription};
 use crate::Outcome;
 
-/// Which releases replay an order that a release has recorded: a row for each recording release.
+/// A row for each release that has recorded an order: true for the releases that replay it.
 const REPLAYED_BY: [[bool; 4]; 4] =
     [[true, true, false, false], [false, true, true, false], [false, true, true, true], [false, false, true, true]];
 

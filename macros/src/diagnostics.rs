@@ -4,6 +4,7 @@ use std::fmt::Display;
 
 use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
+use syn::DeriveInput;
 
 /// The mistakes found so far.
 #[derive(Default)]
@@ -36,6 +37,28 @@ impl Diagnostics {
     pub(crate) fn into_tokens(self) -> TokenStream {
         self.errors.into_iter().map(syn::Error::into_compile_error).collect()
     }
+}
+
+/// Expands a derive macro in its steps: reads the type, checks the model, and generates code. `of` returns `None` if the
+/// type cannot be expanded at all.
+pub(crate) fn derive<Model>(
+    item: TokenStream,
+    of: impl FnOnce(&DeriveInput, &mut Diagnostics) -> Option<Model>,
+    validate: impl FnOnce(&Model, &mut Diagnostics),
+    expand: impl FnOnce(&Model) -> TokenStream,
+) -> TokenStream {
+    let input = match syn::parse2::<DeriveInput>(item) {
+        Ok(input) => input,
+        Err(error) => return error.into_compile_error(),
+    };
+    let mut diagnostics = Diagnostics::default();
+    let model = of(&input, &mut diagnostics);
+    let output = model.map(|model| {
+        validate(&model, &mut diagnostics);
+        expand(&model)
+    });
+    let errors = diagnostics.into_tokens();
+    quote::quote!(#errors #output)
 }
 
 /// Returns the part of an item to point at if the whole item is the mistake.

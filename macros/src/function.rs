@@ -38,7 +38,7 @@ impl<'a> DefinedFunction<'a> {
         given: Option<&Ident>,
     ) -> Self {
         let (name, span) = (callable.name(), function.sig.ident.span());
-        let camel_case: String = name.split('_').map(capitalized).collect();
+        let camel_case = camel_case(&name);
         Self {
             function,
             callable,
@@ -176,7 +176,11 @@ fn name_of(arg: &PatType) -> Option<Ident> {
     }
 }
 
-fn capitalized(word: &str) -> String {
-    let mut letters = word.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+/// Returns a name as types are spelled: `CheckInventory` for `check_inventory`.
+pub(crate) fn camel_case(name: &str) -> String {
+    let capitalized = |word: &str| {
+        let mut letters = word.chars();
+        letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+    };
+    name.split('_').map(capitalized).collect::<Vec<String>>().concat()
 }

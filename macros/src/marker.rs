@@ -181,6 +181,18 @@ impl Callable {
     }
 }
 
+/// Generates a method that says yes, if `is_so`; the trait's own says no.
+pub(crate) fn says_yes(method: &str, is_so: bool) -> Option<TokenStream> {
+    let method = format_ident!("{method}");
+    is_so.then(|| {
+        quote! {
+            fn #method(&self) -> ::core::primitive::bool {
+                true
+            }
+        }
+    })
+}
+
 /// Returns the span at which the compiler reports a mistake in the user's code.
 pub(crate) fn at(tokens: &impl Spanned) -> Span {
     tokens.span().resolved_at(Span::call_site())

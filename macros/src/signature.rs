@@ -10,7 +10,7 @@ use crate::role::{Asyncness, Receiver, Role};
 use crate::types::{find_borrow, find_impl, find_reference, find_short_borrow, result_parts, without_self};
 
 /// Maximum arguments of a function, limited by the traits through which functions name their definition.
-const MAX_ARGUMENTS: usize = 12;
+pub(crate) const MAX_ARGUMENTS: usize = 12;
 
 /// A function behind a definition.
 #[derive(Clone)]

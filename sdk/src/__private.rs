@@ -47,6 +47,7 @@ pub use crate::workflow::{
 use crate::converter::RawArguments;
 use crate::definition::PayloadValue;
 use crate::failure::ActivityError;
+use crate::workflow::update_result;
 
 /// Serializes and deserializes one argument.
 pub struct Travel<T> {
@@ -249,11 +250,6 @@ impl<T: PayloadValue, E: IntoErrorOf<WorkflowError>> AnswerOf<Result<T, E>> for 
     fn into_update_result(returned: Result<T, E>) -> Result<Payload, WorkflowError> {
         update_result(&returned.map_err(to_error)?)
     }
-}
-
-fn update_result<T: PayloadValue>(output: &T) -> Result<Payload, WorkflowError> {
-    to_payload(output)
-        .map_err(|error| WorkflowError::task_failure(format!("the update's result cannot be written: {error}")))
 }
 
 /// A struct with `#[workflow]`.

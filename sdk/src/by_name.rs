@@ -95,30 +95,18 @@ impl<Output: PayloadValue> Signature for fn(RawArguments) -> Output {
     }
 }
 
-/// Defines a type that is a name and a signature.
-macro_rules! by_name {
-    ($(#[$docs:meta])* $Type:ident: $Definition:ident { $($item:tt)* }) => {
+/// Defines a type that is a name, kept as a `$Name`, and a signature; with `W`, of the workflow `W`.
+macro_rules! named_definition {
+    ($(#[$docs:meta])* $Type:ident[$($W:ident)?]($Name:ty): $Definition:ident { $($item:tt)* }) => {
         $(#[$docs])*
-        pub struct $Type<S> {
-            name: Cow<'static, str>,
-            signature: PhantomData<S>,
-        }
-
-        impl<S: Signature> $Type<S> {
-            /// Creates the definition with this name.
-            pub const fn new(name: &'static str) -> Self {
-                Self { name: Cow::Borrowed(name), signature: PhantomData }
-            }
-
-            /// Creates the definition with a name known only at run time, for example from a configuration.
-            pub fn named(name: impl Into<String>) -> Self {
-                Self { name: Cow::Owned(name.into()), signature: PhantomData }
-            }
+        pub struct $Type<$($W,)? S> {
+            name: $Name,
+            types: PhantomData<fn() -> ($($W,)? S,)>,
         }
 
         // Otherwise the compiler would list them before the author's own definitions.
         #[diagnostic::do_not_recommend]
-        impl<S: Signature> Arguments for $Type<S> {
+        impl<$($W,)? S: Signature> Arguments for $Type<$($W,)? S> {
             type Args = S::Args;
 
             fn write_args(args: &S::Args, to: &mut PayloadWriter) -> Result<(), PayloadError> {
@@ -131,24 +119,47 @@ macro_rules! by_name {
         }
 
         #[diagnostic::do_not_recommend]
-        impl<S: Signature + Send + Sync> $Definition for $Type<S> {
+        impl<$($W: 'static,)? S: Signature + Send + Sync> $Definition for $Type<$($W,)? S> {
             $($item)*
 
             fn name(&self) -> Cow<'static, str> {
-                self.name.clone()
+                self.name.clone().into()
             }
         }
 
-        // Written by hand, because derived ones would require the same traits of the signature.
-        impl<S> Clone for $Type<S> {
-            fn clone(&self) -> Self {
-                Self { name: self.name.clone(), signature: PhantomData }
-            }
-        }
-
-        impl<S> fmt::Debug for $Type<S> {
+        // Written by hand, because a derived one would require the same trait of the types.
+        impl<$($W,)? S> fmt::Debug for $Type<$($W,)? S> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 write!(f, "{}({})", stringify!($Type), self.name)
+            }
+        }
+    };
+}
+pub(crate) use named_definition;
+
+/// Defines a type whose names authors give, also at run time.
+macro_rules! by_name {
+    ($(#[$docs:meta])* $Type:ident: $Definition:ident { $($item:tt)* }) => {
+        named_definition! {
+            $(#[$docs])*
+            $Type[](Cow<'static, str>): $Definition { $($item)* }
+        }
+
+        impl<S> Clone for $Type<S> {
+            fn clone(&self) -> Self {
+                Self { name: self.name.clone(), types: PhantomData }
+            }
+        }
+
+        impl<S: Signature> $Type<S> {
+            /// Creates the definition with this name.
+            pub const fn new(name: &'static str) -> Self {
+                Self { name: Cow::Borrowed(name), types: PhantomData }
+            }
+
+            /// Creates the definition with a name known only at run time, for example from a configuration.
+            pub fn named(name: impl Into<String>) -> Self {
+                Self { name: Cow::Owned(name.into()), types: PhantomData }
             }
         }
     };

@@ -9,21 +9,29 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-use crate::by_name::Signature;
+use crate::by_name::{Signature, named_definition};
 use crate::converter::{PayloadError, PayloadReader, PayloadWriter};
 use crate::definition::{
     ActivityDefinition, Arguments, QueryDefinition, QueryOf, SignalDefinition, SignalOf, UpdateDefinition, UpdateOf,
     WorkflowDefinition,
 };
 
-/// Defines a type that is a name and a signature; with `W`, of the workflow `W`.
+/// Defines a type whose names the macros give. A constant of it can be used while the program is compiled, so it needs no
+/// destructor.
 macro_rules! contract {
     ($(#[$docs:meta])* $Type:ident[$($W:ident)?]: $Definition:ident { $($item:tt)* }) => {
-        $(#[$docs])*
-        pub struct $Type<$($W,)? S> {
-            name: &'static str,
-            types: PhantomData<fn() -> ($($W,)? S,)>,
+        named_definition! {
+            $(#[$docs])*
+            $Type[$($W)?](&'static str): $Definition { $($item)* }
         }
+
+        impl<$($W,)? S> Clone for $Type<$($W,)? S> {
+            fn clone(&self) -> Self {
+                *self
+            }
+        }
+
+        impl<$($W,)? S> Copy for $Type<$($W,)? S> {}
 
         impl<$($W,)? S> $Type<$($W,)? S> {
             #[doc(hidden)]
@@ -34,43 +42,6 @@ macro_rules! contract {
             #[doc(hidden)]
             pub const fn declared_name(&self) -> &'static str {
                 self.name
-            }
-        }
-
-        #[diagnostic::do_not_recommend]
-        impl<$($W,)? S: Signature> Arguments for $Type<$($W,)? S> {
-            type Args = S::Args;
-
-            fn write_args(args: &S::Args, to: &mut PayloadWriter) -> Result<(), PayloadError> {
-                S::write_args(args, to)
-            }
-
-            fn read_args(from: &mut PayloadReader<'_>) -> Result<S::Args, PayloadError> {
-                S::read_args(from)
-            }
-        }
-
-        #[diagnostic::do_not_recommend]
-        impl<$($W: 'static,)? S: Signature + Send + Sync> $Definition for $Type<$($W,)? S> {
-            $($item)*
-
-            fn name(&self) -> Cow<'static, str> {
-                Cow::Borrowed(self.name)
-            }
-        }
-
-        // Written by hand, because derived ones would require the same traits of the types.
-        impl<$($W,)? S> Clone for $Type<$($W,)? S> {
-            fn clone(&self) -> Self {
-                *self
-            }
-        }
-
-        impl<$($W,)? S> Copy for $Type<$($W,)? S> {}
-
-        impl<$($W,)? S> fmt::Debug for $Type<$($W,)? S> {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{}({})", stringify!($Type), self.name)
             }
         }
     };

@@ -6,11 +6,11 @@ use syn::{LitStr, Path, Signature, Type};
 
 use super::ActivityOptions;
 use super::model::{ActivityFunction, ActivityMethods};
-use crate::contract::{self, Implemented};
+use crate::contract;
 use crate::fallback;
 use crate::function::DefinedFunction;
 use crate::item::SortedAttrs;
-use crate::marker::at;
+use crate::marker::{at, says_yes};
 use crate::methods::{Method, Names, expand_block, expand_marker, with_cfgs};
 use crate::signature::Callable;
 use crate::types::without_self;
@@ -57,15 +57,7 @@ pub(crate) fn methods(model: &ActivityMethods, implements: Option<&Path>) -> Tok
         quote!(#(#cfgs)* __abide_registry.add(#marker(::core::marker::PhantomData), ::core::clone::Clone::clone(&__abide_host));)
     });
     let host = quote_spanned!(at(self_ty)=> #self_ty);
-    let implemented = implements.map(|path| {
-        let sound = model.methods.iter().filter(|method| !method.is_broken);
-        let methods = sound.map(|method| Implemented {
-            role: method.callable.role,
-            ident: &method.callable.ident,
-            name: Some(&method.name),
-        });
-        contract::check(path, self_ty, methods)
-    });
+    let implemented = implements.map(|path| contract::check(path, self_ty, &model.methods));
     quote! {
         #block
 
@@ -149,13 +141,7 @@ fn implementation(
     call: &TokenStream,
 ) -> TokenStream {
     let auto_heartbeat = options.auto_heartbeat();
-    let is_dynamic = callable.is_dynamic.then(|| {
-        quote! {
-            fn is_dynamic(&self) -> ::core::primitive::bool {
-                true
-            }
-        }
-    });
+    let is_dynamic = says_yes("is_dynamic", callable.is_dynamic);
     // Spanned at the return type, as in the definition, so that the compiler reports a mistake in it only once.
     let method = quote_spanned! {at(&callable.output)=>
         fn call(

@@ -6,6 +6,7 @@ use syn::parse::ParseStream;
 use syn::{Expr, Token, Type};
 
 use crate::diagnostics::Diagnostics;
+use crate::marker::says_yes;
 use crate::types::expression_without_self;
 
 /// The default options, which are also methods of `ActivityDefaults`, with an example of a value.
@@ -18,7 +19,7 @@ const DEFAULTS: [(&str, &str); 7] = [
     ("task_queue", "\"payments\""),
     ("priority", "Priority::new().priority_key(1)"),
 ];
-/// Those that limit a call, so that it needs no timeout of its own.
+/// These defaults limit a call, so that it needs no timeout of its own.
 const LIMITS: [&str; 2] = ["start_to_close_timeout", "schedule_to_close_timeout"];
 
 /// The options that only activities have.
@@ -92,13 +93,7 @@ impl ActivityOptions {
 
     /// Generates the method of the implementation that turns automatic heartbeats on.
     pub(crate) fn auto_heartbeat(&self) -> Option<TokenStream> {
-        self.auto_heartbeat.is_some().then(|| {
-            quote! {
-                fn has_auto_heartbeat(&self) -> ::core::primitive::bool {
-                    true
-                }
-            }
-        })
+        says_yes("has_auto_heartbeat", self.auto_heartbeat.is_some())
     }
 }
 

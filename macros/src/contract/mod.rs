@@ -14,7 +14,7 @@ use self::model::{Contract, Kind};
 use crate::diagnostics::{Diagnostics, keyword};
 
 pub(crate) use self::attr::implements_option;
-pub(crate) use self::implements::{Implemented, check, run_name};
+pub(crate) use self::implements::{check, run_name};
 
 /// Expands `#[activity_definitions]` on a trait.
 pub(crate) fn activities(options: TokenStream, item: TokenStream) -> TokenStream {

@@ -7,14 +7,14 @@ use syn::{FnArg, ItemTrait, LitStr, ReturnType, TraitItem, TraitItemFn, Type};
 use super::attr::take_role;
 use crate::diagnostics::Diagnostics;
 
-/// What a trait defines.
+/// The definitions that a trait contains.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Activities,
     Workflow,
 }
 
-/// What a function of a contract defines.
+/// The definition that a function of a contract stands for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     Activity,

@@ -4,9 +4,7 @@ use syn::{FnArg, ReturnType, Type};
 
 use super::model::{Contract, Definition, Kind, Role};
 use crate::diagnostics::Diagnostics;
-
-/// The same limit as for implementations.
-const MAX_ARGUMENTS: usize = 12;
+use crate::signature::MAX_ARGUMENTS;
 
 /// Marks the definitions with mistakes.
 pub(super) fn contract(contract: &mut Contract, diagnostics: &mut Diagnostics) {

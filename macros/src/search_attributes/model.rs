@@ -6,6 +6,7 @@ use syn::{Data, DeriveInput, Fields, LitStr, Type};
 
 use super::attr::Options;
 use crate::diagnostics::Diagnostics;
+use crate::function::camel_case;
 
 pub(super) struct Model {
     pub(super) ident: Ident,
@@ -15,7 +16,7 @@ pub(super) struct Model {
 pub(super) struct Field {
     pub(super) ident: Ident,
     pub(super) ty: Type,
-    /// The attribute's name.
+    /// The attribute's name, in the server's usual spelling unless it is given.
     pub(super) name: LitStr,
     pub(super) is_text: bool,
 }
@@ -42,19 +43,9 @@ impl Model {
         let fields = named.iter().filter_map(|field| {
             let ident = field.ident.clone()?;
             let Options { name, is_text } = Options::of(&field.attrs, diagnostics);
-            let name = name.unwrap_or_else(|| LitStr::new(&camel_case(&ident), ident.span()));
+            let name = name.unwrap_or_else(|| LitStr::new(&camel_case(&ident.unraw().to_string()), ident.span()));
             Some(Field { ident, ty: field.ty.clone(), name, is_text })
         });
         Some(Self { ident: input.ident.clone(), fields: fields.collect() })
     }
-}
-
-/// Returns the name in the server's usual spelling: `CustomerId` for `customer_id`.
-fn camel_case(ident: &Ident) -> String {
-    let name = ident.unraw().to_string();
-    let words = name.split('_').map(|word| {
-        let mut letters = word.chars();
-        letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
-    });
-    words.collect()
 }

@@ -10,7 +10,7 @@ use crate::attr::VersioningBehavior;
 use crate::fallback;
 use crate::function::DefinedFunction;
 use crate::item::SortedAttrs;
-use crate::marker::{Marker, at};
+use crate::marker::{Marker, at, says_yes};
 use crate::signature::Callable;
 use crate::types::without_self;
 
@@ -132,13 +132,7 @@ pub(crate) fn implementation(
     instantiate: &TokenStream,
     is_dynamic: bool,
 ) -> TokenStream {
-    let is_dynamic = is_dynamic.then(|| {
-        quote! {
-            fn is_dynamic(&self) -> ::core::primitive::bool {
-                true
-            }
-        }
-    });
+    let is_dynamic = says_yes("is_dynamic", is_dynamic);
     quote! {
         #[automatically_derived]
         #[allow(unused_variables)]

@@ -5,7 +5,7 @@ use quote::{quote, quote_spanned};
 
 use super::model::WorkflowMethods;
 use super::{expand, expand_dynamic};
-use crate::contract::{self, Implemented};
+use crate::contract;
 use crate::fallback;
 use crate::item::SortedAttrs;
 use crate::marker::at;
@@ -31,7 +31,8 @@ pub(crate) fn methods(model: &WorkflowMethods) -> TokenStream {
         quote!(#marker #definition)
     });
     let named_twice = named_twice(&names, model);
-    let implemented = implemented(&names, model);
+    let contract = model.implements.as_ref();
+    let implemented = contract.map(|contract| contract::check(contract, self_ty, &model.methods));
     let instance = instance(&names, model);
     quote! {
         #block
@@ -129,17 +130,6 @@ fn message(
         }
     });
     std::iter::once(definition).chain(belongs).collect()
-}
-
-/// Checks that the block implements its contract. The name of the main routine is the contract's.
-fn implemented(names: &Names<'_>, model: &WorkflowMethods) -> Option<TokenStream> {
-    let sound = model.methods.iter().filter(|method| !method.is_broken);
-    let methods = sound.map(|method| Implemented {
-        role: method.callable.role,
-        ident: &method.callable.ident,
-        name: (method.callable.role != Role::Run).then_some(&method.name),
-    });
-    model.implements.as_ref().map(|contract| contract::check(contract, names.self_ty, methods))
 }
 
 fn signal_definition(names: &Names<'_>, method: &Method) -> TokenStream {

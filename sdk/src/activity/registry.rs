@@ -130,6 +130,33 @@ impl ActivityRegistry {
         self.activities.get(name).or(dynamic).or(self.fallback.as_ref()).cloned()
     }
 
+    /// Returns a registry with a wrapper around each activity, around the dynamic one and around the fallback.
+    pub fn wrapped(&self, around: impl Fn(Arc<dyn RegisteredActivity>) -> Arc<dyn RegisteredActivity>) -> Self {
+        let wrap = |(name, activity): (&Cow<'static, str>, &Arc<_>)| (name.clone(), around(Arc::clone(activity)));
+        Self {
+            activities: self.activities.iter().map(wrap).collect(),
+            dynamic: self.dynamic.as_ref().map(|(name, activity)| wrap((name, activity))),
+            fallback: self.fallback.clone().map(&around),
+            duplicates: self.duplicates.clone(),
+        }
+    }
+
+    /// Adds all activities of another registry, with its fallback if it has one.
+    pub fn append(&mut self, other: Self) {
+        other.activities.into_iter().for_each(|(name, activity)| self.insert(name, activity));
+        if let Some((name, activity)) = other.dynamic {
+            self.set_dynamic(name, activity);
+        }
+        self.fallback = other.fallback.or(self.fallback.take());
+        self.duplicates.extend(other.duplicates);
+    }
+
+    /// Removes the activity of that name, however often it was added.
+    pub fn remove(&mut self, name: &str) {
+        self.activities.remove(name);
+        self.duplicates.retain(|duplicate| duplicate != name);
+    }
+
     /// Returns all names, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.activities.keys().map(AsRef::as_ref)

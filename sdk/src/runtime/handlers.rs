@@ -10,39 +10,37 @@ use abide_protos::temporal::api::common::v1::Payload;
 
 use crate::converter::PayloadReader;
 use crate::failure::WorkflowError;
-use crate::workflow::handler_table::Validation;
+use crate::workflow::message_handlers::table::Validation;
 use crate::workflow::run_state::RunState;
 use crate::workflow::{
     HandlerKind, SignalDispatch, UnfinishedPolicy, UpdateDispatch, WorkflowContext, WorkflowInstance, is_reserved,
 };
 
-/// A handler.
+/// A handler as the metadata query shows it.
 pub(super) struct KnownHandler {
     pub(super) kind: HandlerKind,
     /// Name on the wire; empty for a dynamic handler.
     pub(super) name: String,
     pub(super) description: String,
+}
+
+/// The handler of a message.
+pub(super) struct FoundHandler {
     pub(super) unfinished_policy: UnfinishedPolicy,
     pub(super) location: &'static Location<'static>,
 }
 
 /// Returns all handlers: those of the struct, then those that were set.
 pub(super) fn all_handlers(instance: &dyn WorkflowInstance, shared: &RunState) -> Vec<KnownHandler> {
-    let of_struct = instance.handlers().iter().map(|handler| KnownHandler {
-        kind: handler.kind,
-        name: handler.name.to_string(),
-        description: handler.description.to_string(),
-        unfinished_policy: handler.unfinished_policy,
-        location: handler.location,
-    });
+    let known = |kind, name: &str, description: &str| KnownHandler {
+        kind,
+        name: name.to_string(),
+        description: description.to_string(),
+    };
+    let of_struct = instance.handlers().iter();
+    let of_struct = of_struct.map(|handler| known(handler.kind, handler.name, handler.description));
     let handlers = shared.handlers.borrow();
-    let set = handlers.set.iter().map(|handler| KnownHandler {
-        kind: handler.code.kind(),
-        name: handler.name.to_string(),
-        description: handler.description.clone(),
-        unfinished_policy: handler.unfinished_policy,
-        location: handler.location,
-    });
+    let set = handlers.set.iter().map(|handler| known(handler.code.kind(), &handler.name, &handler.description));
     of_struct.chain(set).collect()
 }
 
@@ -52,11 +50,17 @@ pub(super) fn handler_of(
     shared: &RunState,
     kind: HandlerKind,
     name: &str,
-) -> Option<KnownHandler> {
-    let mut handlers = all_handlers(instance, shared);
-    handlers.retain(|handler| handler.kind == kind && (handler.name == name || handler.name.is_empty()));
-    let at = handlers.iter().position(|handler| handler.name == name).or((!handlers.is_empty()).then_some(0))?;
-    Some(handlers.swap_remove(at))
+) -> Option<FoundHandler> {
+    let handlers = shared.handlers.borrow();
+    let find = |name: &str| {
+        let mut of_struct = instance.handlers().iter();
+        let of_struct = of_struct.find(|handler| handler.kind == kind && handler.name == name);
+        let of_struct = of_struct.map(|handler| (handler.unfinished_policy, handler.location));
+        let set = || handlers.find(kind, name).map(|handler| (handler.unfinished_policy, handler.location));
+        let (unfinished_policy, location) = of_struct.or_else(set)?;
+        Some(FoundHandler { unfinished_policy, location })
+    };
+    find(name).or_else(|| find(""))
 }
 
 /// Lists a workflow's handlers of one kind, for errors about an unknown one.

@@ -21,7 +21,7 @@ use crate::converter::PayloadReader;
 use crate::failure::{ApplicationFailure, WorkflowError, WorkflowErrorKind};
 use crate::replay::jobs::{HandlerMessage, Signal, UpdateRequest};
 use crate::replay::slab::Key;
-use crate::workflow::handler_table::Validation;
+use crate::workflow::message_handlers::table::Validation;
 use crate::workflow::run_state::RunState;
 use crate::workflow::{
     HandlerKind, InboundMessage, ReadOnlyCode, RoutineFuture, SignalDispatch, UnfinishedPolicy, UpdateDispatch,

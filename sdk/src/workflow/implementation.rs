@@ -9,8 +9,8 @@ use std::rc::Rc;
 use abide_protos::temporal::api::common::v1::Payload;
 
 use super::context::WorkflowContext;
-use crate::converter::{PayloadError, PayloadReader};
-use crate::definition::WorkflowDefinition;
+use crate::converter::{PayloadError, PayloadReader, to_payload};
+use crate::definition::{PayloadValue, WorkflowDefinition};
 use crate::failure::WorkflowError;
 use crate::versioning::VersioningBehavior;
 
@@ -113,6 +113,13 @@ pub enum UpdateDispatch {
     Undecodable(PayloadError),
     /// There is no handler of that name.
     Unknown,
+}
+
+/// Serializes an update's result. A value that cannot be serialized fails the workflow task, so that the workflow can
+/// continue with corrected code.
+pub(crate) fn update_result<T: PayloadValue>(output: &T) -> Result<Payload, WorkflowError> {
+    to_payload(output)
+        .map_err(|error| WorkflowError::task_failure(format!("the update's result cannot be written: {error}")))
 }
 
 /// One message handler.

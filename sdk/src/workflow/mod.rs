@@ -13,17 +13,15 @@ mod concurrency;
 pub(crate) mod condition;
 mod context;
 mod continue_as_new;
-mod dynamic_handlers;
 mod event_group;
 mod external_workflow;
 mod function;
-pub(crate) mod handler_table;
-mod handlers;
 mod implementation;
 mod inbound_message;
 mod info;
 mod local_activity;
 mod local_activity_options;
+pub(crate) mod message_handlers;
 mod metadata;
 mod nexus_operation;
 pub(crate) mod operation;
@@ -53,8 +51,7 @@ pub use continue_as_new::ContinueAsNew;
 pub use event_group::EventGroup;
 pub use external_workflow::{CancelExternalWorkflow, DeliveryHandle, ExternalWorkflow, SignalExternalWorkflow};
 pub use function::CalledWorkflow;
-pub(crate) use handlers::is_reserved;
-pub use handlers::{RuntimeHandler, RuntimeUpdateHandler};
+pub(crate) use implementation::update_result;
 pub use implementation::{
     HandlerInfo, HandlerKind, RoutineFuture, SignalDispatch, UnfinishedPolicy, UpdateDispatch, WorkflowImplementation,
     WorkflowInstance,
@@ -64,6 +61,8 @@ pub use inbound_message::UpdateInfo;
 pub use info::{ParentInfo, RootInfo, WorkflowInfo};
 pub use local_activity::{LocalActivityCall, LocalActivityHandle, LocalActivityWithoutTimeout};
 pub use local_activity_options::LocalActivityOptions;
+pub(crate) use message_handlers::is_reserved;
+pub use message_handlers::{RuntimeHandler, RuntimeUpdateHandler};
 pub use nexus_operation::{
     NexusOperationCall, NexusOperationCancellationType, NexusOperationHandle, NexusOperationStart,
 };

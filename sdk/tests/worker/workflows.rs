@@ -67,6 +67,13 @@ pub(crate) async fn wait_for_cancellation(ctx: &ActivityContext) -> Result<Strin
     }
 }
 
+/// Takes the place of `wait_for_cancellation`: ends at the notice that the worker shuts down, before it is cancelled.
+#[activity(name = "wait_for_cancellation", auto_heartbeat)]
+pub(crate) async fn wait_for_notice(ctx: &ActivityContext) -> Result<String, ActivityError> {
+    ctx.worker_shutting_down().await;
+    Ok(format!("noticed, cancelled: {}", ctx.is_cancelled()))
+}
+
 #[workflow]
 pub(crate) async fn greeting(ctx: &WorkflowContext, name: String) -> Result<String, WorkflowError> {
     let text = ctx.activity(greet, name).start_to_close_timeout(TIMEOUT).await?;

@@ -35,35 +35,17 @@ impl OfTest {
 impl Activities for OfTest {
     fn register(self, registry: &mut ActivityRegistry) {
         let own = self.activities;
-        for name in own.names().chain(own.duplicates()) {
-            let Some(activity) = own.get(name) else { continue };
-            registry.insert(name.to_owned(), Arc::new(EndingActivity { activity, over: self.over.clone() }));
-            self.names.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
-        }
-        if let Some((name, activity)) = own.dynamic() {
-            registry.set_dynamic(name.to_owned(), Arc::new(EndingActivity { activity, over: self.over.clone() }));
-            self.names.lock().unwrap_or_else(PoisonError::into_inner).insert(format!("{name} (dynamic)"));
-        }
+        let dynamic = own.dynamic().map(|(name, _)| format!("{name} (dynamic)"));
+        let names = own.names().map(str::to_owned).chain(dynamic);
+        self.names.lock().unwrap_or_else(PoisonError::into_inner).extend(names);
+        registry.append(own.wrapped(|activity| Arc::new(EndingActivity { activity, over: self.over.clone() })));
         registry.set_fallback(Arc::new(Unregistered { host: self.host, names: self.names }));
     }
 }
 
 /// Lets the server see which activity's code awaits an outcome.
 pub(crate) fn watched(activities: &ActivityRegistry, host: &Arc<Host>) -> ActivityRegistry {
-    let mut watched = ActivityRegistry::default();
-    let around = |activity| Arc::new(WatchedActivity { activity, host: Arc::clone(host) });
-    for name in activities.names() {
-        if let Some(activity) = activities.get(name) {
-            watched.insert(name.to_owned(), around(activity));
-        }
-    }
-    if let Some((name, activity)) = activities.dynamic() {
-        watched.set_dynamic(name.to_owned(), around(activity));
-    }
-    if let Some(fallback) = activities.fallback() {
-        watched.set_fallback(around(fallback));
-    }
-    watched
+    activities.wrapped(|activity| Arc::new(WatchedActivity { activity, host: Arc::clone(host) }))
 }
 
 struct WatchedActivity {

@@ -202,7 +202,9 @@ impl TestWorker {
             "the worker of the test has nothing to run: add `.workflow(..)`, `.activities(..)` or `.mock(..)`"
         );
         // Also without any: local activities run on the workflow's worker.
-        let activities = with_mocks(&self.real, self.mocks);
+        let mut activities = self.real;
+        self.mocks.names().for_each(|mocked| activities.remove(mocked));
+        activities.append(self.mocks);
         let mut builder = self.builder.activities(OfTest::new(activities, &self.host, &self.over));
         // A workflow with a versioning behaviour runs only on versioned workers.
         if self.is_versioned && !builder.has_deployment() {
@@ -212,20 +214,6 @@ impl TestWorker {
         let worker = builder.build().unwrap_or_else(|error| panic!("the worker of the test cannot be built: {error}"));
         (worker, self.replayer, self.over)
     }
-}
-
-/// Returns the mocks, and the real activities without a mock. One that was added twice is so here too.
-fn with_mocks(real: &ActivityRegistry, mocks: ActivityRegistry) -> ActivityRegistry {
-    let mut all = mocks.clone();
-    for name in real.names().chain(real.duplicates()).filter(|name| !mocks.names().any(|mocked| mocked == *name)) {
-        if let Some(activity) = real.get(name) {
-            all.insert(name.to_owned(), activity);
-        }
-    }
-    if let Some((name, dynamic)) = real.dynamic() {
-        all.set_dynamic(name.to_owned(), dynamic);
-    }
-    all
 }
 
 impl std::fmt::Debug for TestWorker {

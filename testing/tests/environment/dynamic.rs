@@ -111,3 +111,19 @@ async fn an_update_that_starts_a_function_reaches_its_handler() -> Outcome {
     assert_eq!(lines, ["only"]);
     Ok(())
 }
+
+#[activity(dynamic)]
+async fn any_other(_args: RawArguments) -> Result<(), ActivityError> {
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_second_dynamic_activity_is_refused() -> Outcome {
+    let env = TestWorkflowEnvironment::start().await?;
+    let worker = env.worker("any").activities(any_activity).activities(any_other);
+    let run = std::panic::AssertUnwindSafe(env.run(worker, std::future::ready(())));
+    let panic = futures_util::FutureExt::catch_unwind(run).await.expect_err("two are one too many");
+    let text = panic.downcast_ref::<String>().cloned().unwrap_or_default();
+    assert!(text.contains("any_activity (dynamic)` is registered twice"), "{text}");
+    Ok(())
+}

@@ -16,6 +16,9 @@ pub(crate) struct AttemptHost<T> {
     pub(crate) told: Arc<Told>,
 }
 
+/// Number of activity types that are told of: a dynamic activity may run any number of types.
+const MOST_TOLD: usize = 100;
+
 /// The activity types of a worker for which the log says that their automatic heartbeats have no timeout.
 #[derive(Debug, Default)]
 pub(crate) struct Told(Mutex<BTreeSet<String>>);
@@ -36,7 +39,8 @@ impl<T: HeartbeatTarget> ActivityOutbound for AttemptHost<T> {
 
 impl Told {
     fn tell_once(&self, activity_type: &str) {
-        if self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(activity_type.to_owned()) {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.len() < MOST_TOLD && told.insert(activity_type.to_owned()) {
             tracing::warn!(
                 activity_type,
                 "activity `{activity_type}` has `auto_heartbeat`, but this call of it has no heartbeat timeout, so no \

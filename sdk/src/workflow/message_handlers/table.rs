@@ -7,11 +7,11 @@ use std::rc::Rc;
 
 use abide_protos::temporal::api::common::v1::Payload;
 
-use super::context::WorkflowContext;
-use super::implementation::{HandlerInfo, HandlerKind, SignalDispatch, UnfinishedPolicy, UpdateDispatch};
 use crate::converter::PayloadReader;
 use crate::failure::WorkflowError;
 use crate::replay::jobs::HandlerMessage;
+use crate::workflow::context::WorkflowContext;
+use crate::workflow::implementation::{HandlerInfo, HandlerKind, SignalDispatch, UnfinishedPolicy, UpdateDispatch};
 
 pub(crate) type SignalCode = Rc<dyn Fn(WorkflowContext, &str, &mut PayloadReader<'_>) -> SignalDispatch>;
 pub(crate) type QueryCode =

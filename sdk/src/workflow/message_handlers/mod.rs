@@ -5,17 +5,18 @@
 //! their arrival, before everything else that is woken, because they came earlier. So a later message of the same name
 //! cannot overtake them. A signal waits without limit; an update waits until the code of its workflow task comes to rest.
 
+mod dynamic;
+pub(crate) mod table;
+
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
 
-use abide_protos::temporal::api::common::v1::Payload;
-
+use self::table::{HandlerCode, SetHandler, Validation};
 use super::context::WorkflowContext;
-use super::handler_table::{HandlerCode, SetHandler, Validation};
-use super::implementation::{HandlerInfo, SignalDispatch, UnfinishedPolicy, UpdateDispatch};
+use super::implementation::{HandlerInfo, SignalDispatch, UnfinishedPolicy, UpdateDispatch, update_result};
 use super::run_state::RunState;
 use crate::converter::{PayloadError, PayloadReader, to_payload};
 use crate::definition::{PayloadValue, QueryDefinition, SignalDefinition, UpdateDefinition};
@@ -215,7 +216,7 @@ impl WorkflowContext {
 
     /// Adds the handler of an update, whose arguments `read` reads.
     #[track_caller]
-    pub(super) fn set_update_code<Args: 'static, T: PayloadValue>(
+    fn set_update_code<Args: 'static, T: PayloadValue>(
         &self,
         name: Cow<'static, str>,
         read: impl Fn(&str, &mut PayloadReader<'_>) -> Result<Args, PayloadError> + 'static,
@@ -242,7 +243,7 @@ impl WorkflowContext {
 
     /// Adds a handler. Messages that waited for it are due.
     #[track_caller]
-    pub(super) fn set_handler(&self, name: Cow<'static, str>, code: HandlerCode) -> RuntimeHandler {
+    fn set_handler(&self, name: Cow<'static, str>, code: HandlerCode) -> RuntimeHandler {
         let (kind, location) = (code.kind(), Location::caller());
         let what = kind.noun();
         self.shared.must_not_be_read_only("a new message handler");
@@ -354,13 +355,6 @@ impl<Args> fmt::Debug for RuntimeUpdateHandler<Args> {
 }
 
 type Validator<Args> = Rc<dyn Fn(&WorkflowContext, &Args) -> Result<(), WorkflowError>>;
-
-/// Serializes an update's result. A value that cannot be serialized fails the workflow task, so that the workflow can
-/// continue with corrected code.
-fn update_result<T: PayloadValue>(output: &T) -> Result<Payload, WorkflowError> {
-    to_payload(output)
-        .map_err(|error| WorkflowError::task_failure(format!("the update's result cannot be written: {error}")))
-}
 
 /// Returns true for names that no author's handler may have.
 pub(crate) fn is_reserved(name: &str) -> bool {

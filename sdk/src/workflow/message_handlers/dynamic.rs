@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use super::context::WorkflowContext;
-use super::handler_table::HandlerCode;
-use super::handlers::{RuntimeHandler, RuntimeUpdateHandler};
-use super::implementation::SignalDispatch;
+use super::table::HandlerCode;
+use super::{RuntimeHandler, RuntimeUpdateHandler};
 use crate::converter::{PayloadReader, RawArguments, to_payload};
 use crate::definition::PayloadValue;
 use crate::failure::WorkflowError;
+use crate::workflow::context::WorkflowContext;
+use crate::workflow::implementation::SignalDispatch;
 
 impl WorkflowContext {
     /// Sets the handler of all signals that have no other handler. It replaces an earlier one.
