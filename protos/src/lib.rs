@@ -10,6 +10,7 @@ pub mod deep_json;
 pub mod fields;
 pub mod history_json;
 pub mod payload_fields;
+pub mod payloads_json;
 
 pub use prost;
 pub use prost_wkt_types::{Any, Duration, Timestamp};

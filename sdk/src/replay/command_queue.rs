@@ -124,6 +124,12 @@ impl CommandQueue {
         }
     }
 
+    /// Returns the number of commands that the current task has issued and not withdrawn.
+    pub(crate) fn count_issued(&self) -> i64 {
+        let issued = self.commands.iter().filter(|command| command.state == CommandState::Issued);
+        i64::try_from(issued.count()).unwrap_or_default()
+    }
+
     /// Returns the command that was issued last.
     pub(crate) fn latest(&self) -> Option<CommandId> {
         let last = self.commands.len().checked_sub(1)?;

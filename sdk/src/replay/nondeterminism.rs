@@ -43,6 +43,8 @@ pub enum NondeterminismKind {
     ImpossibleState,
     /// (i) The code produced a command without an event in the history.
     MissingEvent,
+    /// The code no longer supports the recorded version of a change, or does not support it yet.
+    UnsupportedVersion,
     /// The code waited for a future that is not the workflow's own (a tokio timer, a channel of another thread).
     ForeignFuture,
 }

@@ -22,15 +22,16 @@ use super::event_type::closes_workflow;
 use super::flags::Flags;
 use super::jobs::{HandlerMessage, Job, Jobs, Outcome, Signal};
 use super::machines::activity::ScheduleActivity;
+use super::machines::change_marker::{PATCH_MARKER, VERSION_MARKER};
 use super::machines::child_workflow::StartChildWorkflow;
 use super::machines::external::SendMessage;
 use super::machines::nexus_operation::ScheduleNexusOperation;
 use super::machines::operation::OperationMachine;
-use super::machines::patch::{PATCH_MARKER, VERSION_MARKER};
+use super::machines::side_effect_marker::{MUTABLE_SIDE_EFFECT_MARKER, SIDE_EFFECT_MARKER};
 use super::machines::timer::StartTimer;
 use super::machines::upsert_search_attributes::is_change_version;
 use super::machines::{
-    close_workflow, local_activity, local_activity_marker, modify_workflow_properties, patch, update,
+    close_workflow, local_activity, local_activity_marker, modify_workflow_properties, patch, side_effect, update,
     upsert_search_attributes, workflow_task,
 };
 use super::nondeterminism::{Nondeterminism, NondeterminismKind};
@@ -66,6 +67,7 @@ pub(crate) struct StateMachines {
     next_child: u32,
     pub(crate) local_activities: local_activity::LocalActivities,
     pub(super) patches: Option<Box<patch::Patches>>,
+    pub(super) side_effects: Option<Box<side_effect::SideEffects>>,
     /// True if the code that runs now has run before, so that nothing it issues is sent.
     pub(crate) replaying: bool,
     /// Workflow time: the start of the latest workflow task, or the end of a local activity after it.
@@ -96,6 +98,7 @@ pub(crate) enum Machine {
     External(OperationMachine<SendMessage>),
     CloseWorkflow(close_workflow::State),
     Patch(patch::PatchMachine),
+    SideEffect(side_effect::SideEffectMachine),
     UpsertSearchAttributes(upsert_search_attributes::UpsertMachine),
     ModifyProperties(modify_workflow_properties::State),
 }
@@ -129,6 +132,7 @@ impl StateMachines {
             next_child: 0,
             local_activities: local_activity::LocalActivities::default(),
             patches: None,
+            side_effects: None,
             replaying: true,
             time: Timestamp::default(),
             wall_time: None,
@@ -281,6 +285,9 @@ impl StateMachines {
             Some(A::WorkflowExecutionUpdateAcceptedEventAttributes(accepted)) => {
                 self.update_accepted_ahead(event.event_id, accepted);
             }
+            Some(A::MarkerRecordedEventAttributes(marker)) if is_side_effect(marker) => {
+                self.side_effect_ahead(id, marker)?;
+            }
             Some(A::MarkerRecordedEventAttributes(marker)) => self.patch_ahead(event.event_id, marker),
             Some(A::ActivityTaskScheduledEventAttributes(scheduled)) => self.activity_ahead(&scheduled.activity_id),
             Some(A::UpsertWorkflowSearchAttributesEventAttributes(upsert)) if is_change_version(upsert) => {
@@ -317,6 +324,7 @@ impl StateMachines {
             Machine::Update(_)
             | Machine::CloseWorkflow(_)
             | Machine::Patch(_)
+            | Machine::SideEffect(_)
             | Machine::UpsertSearchAttributes(_)
             | Machine::ModifyProperties(_) => None,
         }
@@ -336,6 +344,7 @@ impl StateMachines {
                 Machine::Update(_)
                 | Machine::CloseWorkflow(_)
                 | Machine::Patch(_)
+                | Machine::SideEffect(_)
                 | Machine::UpsertSearchAttributes(_)
                 | Machine::ModifyProperties(_),
             )
@@ -383,6 +392,7 @@ impl StateMachines {
             Machine::Update(_)
             | Machine::CloseWorkflow(_)
             | Machine::Patch(_)
+            | Machine::SideEffect(_)
             | Machine::UpsertSearchAttributes(_)
             | Machine::ModifyProperties(_) => return None,
         };
@@ -478,6 +488,11 @@ impl StateMachines {
         command
     }
 
+    /// Returns the id that the event of the next command will have: those of a task's commands follow its completion.
+    pub(crate) fn next_command_event_id(&self) -> i64 {
+        self.last_started_event_id + 2 + self.commands.count_issued()
+    }
+
     /// Takes the command that an event confirms. Fails if the code issued another command, or none.
     pub(crate) fn confirm(
         &mut self,
@@ -564,6 +579,7 @@ impl StateMachines {
             Some(Machine::ChildWorkflow(child)) => format!("{name} {}", child.describe()),
             Some(Machine::External(message)) => format!("{name} {}", message.describe()),
             Some(Machine::Patch(patch)) => format!("{name} {}", patch.describe()),
+            Some(Machine::SideEffect(effect)) => format!("{name} {}", effect.describe()),
             Some(Machine::UpsertSearchAttributes(upsert)) => format!("{name} {}", upsert.describe()),
             Some(Machine::Update(update)) => update.said(),
             Some(Machine::CloseWorkflow(_) | Machine::ModifyProperties(_)) | None => name,
@@ -573,10 +589,11 @@ impl StateMachines {
     fn marker_recorded(&mut self, id: i64, event: &MarkerRecordedEventAttributes) -> Result<(), FollowError> {
         match event.marker_name.as_str() {
             PATCH_MARKER | VERSION_MARKER => self.patch_recorded(id, event),
+            SIDE_EFFECT_MARKER | MUTABLE_SIDE_EFFECT_MARKER => self.side_effect_recorded(id, event),
             local_activity_marker::MARKER_NAME => self.local_activity_marker_recorded(id, Some(event)),
             other => Err(FollowError::Malformed(format!(
-                "event {id} (MarkerRecorded {other}): Abide replays patches, and local activities of SDKs based on \
-                 Core; it cannot replay side effects and local activities of the Go and Java SDKs"
+                "event {id} (MarkerRecorded {other}): Abide replays patches, versions, side effects, and the local \
+                 activities of SDKs based on Core; it cannot replay the local activities of the Go and Java SDKs"
             ))),
         }
     }
@@ -665,6 +682,10 @@ impl From<Nondeterminism> for FollowError {
 fn cancels(command_type: CommandType) -> bool {
     use CommandType as C;
     matches!(command_type, C::CancelTimer | C::RequestCancelActivityTask | C::RequestCancelNexusOperation)
+}
+
+fn is_side_effect(marker: &MarkerRecordedEventAttributes) -> bool {
+    matches!(marker.marker_name.as_str(), SIDE_EFFECT_MARKER | MUTABLE_SIDE_EFFECT_MARKER)
 }
 
 /// Returns small numbers as a set of bits. The protocol has no number above 31.

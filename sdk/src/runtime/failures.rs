@@ -89,7 +89,10 @@ impl From<FollowError> for TaskError {
 }
 
 impl From<Panic> for TaskError {
-    fn from(panic: Panic) -> Self {
+    fn from(mut panic: Panic) -> Self {
+        if let Some(error) = panic.nondeterminism.take() {
+            return Self::Nondeterminism(error);
+        }
         if panic.is_missing_reactor() {
             let recorded = "workflow code runs outside tokio";
             let produced = format!("used tokio's clock, tasks or I/O at {}", panic.location);

@@ -9,6 +9,7 @@ use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::sync::Once;
 
 use crate::direct_call::DirectCall;
+use crate::replay::Nondeterminism;
 
 thread_local! {
     /// `Some` while workflow code is executed on this thread.
@@ -22,6 +23,8 @@ pub(crate) struct Panic {
     pub(crate) location: String,
     /// The activity function that the code had called directly.
     pub(crate) direct_call: Option<DirectCall>,
+    /// The difference that a call of the context found and could not return.
+    pub(crate) nondeterminism: Option<Box<Nondeterminism>>,
     armed: bool,
 }
 
@@ -52,6 +55,10 @@ pub(crate) fn catch<T>(code: impl FnOnce() -> T) -> Result<T, Panic> {
             // The hook was not called: the program has set its own since, or the panic was resumed.
             caught.message = panic_message(&*payload).to_owned();
             caught.location = "an unknown place".to_string();
+        }
+        if let Ok(error) = payload.downcast::<Nondeterminism>() {
+            caught.message = error.to_string();
+            caught.nondeterminism = Some(error);
         }
         caught
     })

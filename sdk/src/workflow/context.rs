@@ -25,9 +25,10 @@ use crate::duration::time_from_proto;
 /// | limit the time of something | [`timeout`](Self::timeout) |
 /// | give values to branches | [`with_value`](Self::with_value), [`value`](Self::value) |
 /// | react to cancellation | [`is_cancelled`](Self::is_cancelled), [`cancelled`](Self::cancelled), [`or_cancelled`](Self::or_cancelled), [`shielded`](Self::shielded), [`cancellation_scope`](Self::cancellation_scope) |
-/// | change code while runs are open | [`patched`](Self::patched), [`deprecate_patch`](Self::deprecate_patch) |
+/// | change code while runs are open | [`patched`](Self::patched), [`deprecate_patch`](Self::deprecate_patch), [`version`](Self::version) |
 /// | set search attributes and the memo | [`upsert_search_attributes`](Self::upsert_search_attributes), [`upsert_memo`](Self::upsert_memo) |
 /// | continue in a new run | [`continue_as_new`](Self::continue_as_new) |
+/// | keep a value that differs from call to call | [`side_effect`](Self::side_effect), [`mutable_side_effect`](Self::mutable_side_effect) |
 /// | get random numbers | [`random`](Self::random), [`uuid4`](Self::uuid4), [`rng`](Self::rng) |
 /// | handle messages of a function, or only for a time | [`set_signal_handler`](Self::set_signal_handler), [`set_query_handler`](Self::set_query_handler), [`set_update_handler`](Self::set_update_handler), [`unhandled_signals`](Self::unhandled_signals) |
 /// | show people the workflow's progress | [`set_current_details`](Self::set_current_details), [`event_group`](Self::event_group) |

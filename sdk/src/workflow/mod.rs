@@ -30,6 +30,7 @@ mod random;
 mod retry;
 mod saga;
 mod search_attributes;
+mod side_effect;
 mod state;
 mod timer;
 mod versioning;
@@ -66,6 +67,7 @@ pub use message_handlers::{RuntimeHandler, RuntimeUpdateHandler};
 pub use nexus_operation::{
     NexusOperationCall, NexusOperationCancellationType, NexusOperationHandle, NexusOperationStart,
 };
+pub use patch::DEFAULT_VERSION;
 pub use random::{RandomValue, WorkflowRng};
 pub use saga::{Saga, SagaError};
 pub use search_attributes::MemoUpdate;

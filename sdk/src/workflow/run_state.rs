@@ -235,7 +235,8 @@ impl RunState {
         }
     }
 
-    /// Panics if the code that runs is a query handler or a validator, neither of which may change the workflow.
+    /// Panics if the code that runs is a query handler, a validator or the closure of a side effect: none of them may
+    /// change the workflow.
     #[track_caller]
     pub(crate) fn must_not_be_read_only(&self, what: &str) {
         match self.read_only.get() {
@@ -249,6 +250,10 @@ impl RunState {
                      handler"
                 )
             }
+            Some(ReadOnlyCode::SideEffect) => panic!(
+                "{what} in the closure of a side effect: a replay does not call the closure again; use the context \
+                 before or after the side effect"
+            ),
         }
     }
 

@@ -182,6 +182,10 @@ impl<T> State<T> {
                     "an update validator",
                     "a validator only accepts or rejects; change the state in the update's handler",
                 ),
+                ReadOnlyCode::SideEffect => (
+                    "the closure of a side effect",
+                    "a replay does not call it again; change the state with its result",
+                ),
             };
             panic!("State<{}> is changed at {caller} by {who}: {advice}", std::any::type_name::<T>());
         }
@@ -202,6 +206,7 @@ impl<T> State<T> {
 pub(crate) enum ReadOnlyCode {
     Query,
     Validator,
+    SideEffect,
 }
 
 thread_local! {

@@ -3,7 +3,8 @@
 //! The files in `tests/histories` were recorded for this project with the Python SDK 1.35. `python.rs` has the twins of
 //! its workflows, `payloads.rs` the twin for encodings, `changed.rs` twins that no longer fit, `verdicts.rs` the
 //! reports on histories that cannot be replayed, `table.rs` the result for each file. `mutations.rs` edits each fitting
-//! history; `inputs.rs` has small histories that revealed bugs. Files from other repositories are not included:
+//! history; `inputs.rs` has small histories that revealed bugs, `markers.rs` those
+//! with versions and side effects of the Go and Java SDKs. Files from other repositories are not included:
 //! `ABIDE_HISTORIES` names the folder with them, and without it, the names of the skipped histories are printed.
 #![expect(clippy::print_stdout, reason = "says by name what was not replayed")]
 
@@ -13,6 +14,7 @@ mod go;
 mod inputs;
 mod live_markers;
 mod local_activities;
+mod markers;
 mod messages;
 mod mutations;
 mod nexus;

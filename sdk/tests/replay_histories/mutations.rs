@@ -30,8 +30,12 @@ enum Unnoticed {
     CancelledInAHeartbeat,
     /// The list of patches after a marker is removed with the marker, and the code no longer asks for that patch.
     OfADeprecatedPatch,
-    /// Go lists a run's patches without setting a flag for it.
-    GosListOfPatches,
+    /// Whether a run lists its versions is not compared: Go does, and Java only if it is told to.
+    ListOfVersions,
+    /// Without its marker a run has the version from before the change, and the code does the same for both.
+    VersionFromBefore,
+    /// Without its marker a value has not changed, and the code does the same for both values.
+    ValueDidNotChange,
     /// A history that ends with the answer to a task, and has none of its commands, may have been cut off before the
     /// command that closes the run; Core accepts it, for open and closed runs. This applies to every run that ends in a
     /// task without other commands, so these are not listed individually.
@@ -111,13 +115,19 @@ fn unnoticed(events: &[HistoryEvent], event: &HistoryEvent, ends_with: Option<E>
         }
         Some(A::UpsertWorkflowSearchAttributesEventAttributes(_)) => match &before?.attributes {
             Some(A::MarkerRecordedEventAttributes(marker)) if marker.marker_name == "Version" => {
-                Some(Unnoticed::GosListOfPatches)
+                Some(Unnoticed::ListOfVersions)
             }
             Some(A::MarkerRecordedEventAttributes(_)) => Some(Unnoticed::OfADeprecatedPatch),
             _ => None,
         },
         Some(A::MarkerRecordedEventAttributes(marker)) if marker.marker_name == "core_local_activity" => {
             Some(Unnoticed::LocalActivityUnderWay)
+        }
+        Some(A::MarkerRecordedEventAttributes(marker)) if marker.marker_name == "Version" => {
+            Some(Unnoticed::VersionFromBefore)
+        }
+        Some(A::MarkerRecordedEventAttributes(marker)) if marker.marker_name == "MutableSideEffect" => {
+            Some(Unnoticed::ValueDidNotChange)
         }
         Some(A::WorkflowExecutionUpdateAcceptedEventAttributes(_)) => Some(Unnoticed::UpdateNeverCame),
         _ if is_closing(event) && ends_with == Some(E::WorkflowTaskCompleted) => Some(Unnoticed::CutOffBeforeItsEnd),

@@ -1,8 +1,8 @@
-//! Patches, search attributes and memo.
+//! Patches, versions, side effects, search attributes and memo.
 
 use abide::SearchAttributeKey;
 use abide::prelude::*;
-use abide::workflow::MemoUpdate;
+use abide::workflow::{DEFAULT_VERSION, MemoUpdate};
 
 use crate::arm::{Outcome, compare};
 
@@ -17,6 +17,22 @@ async fn patched_twice(ctx: &WorkflowContext) -> Result<Vec<bool>, WorkflowError
     ctx.deprecate_patch("another");
     ctx.timer(millis(10)).await?;
     Ok(vec![first, again])
+}
+
+/// Asks for versions, computes values, and is replayed for each of its tasks.
+#[workflow]
+async fn versioned(ctx: &WorkflowContext) -> Result<Vec<i32>, WorkflowError> {
+    let mut seen = vec![ctx.version("first", DEFAULT_VERSION, 2), ctx.side_effect(|| 7)];
+    for turn in 0..4 {
+        // Changes with the third turn.
+        seen.push(ctx.mutable_side_effect("setting", || turn / 2));
+        ctx.timer(millis(10)).await?;
+    }
+    seen.push(ctx.version("first", DEFAULT_VERSION, 2));
+    seen.push(ctx.version("second", DEFAULT_VERSION, 1));
+    seen.push(ctx.side_effect(|| 8));
+    ctx.timer(millis(10)).await?;
+    Ok(seen)
 }
 
 #[workflow]
@@ -38,6 +54,22 @@ async fn patches_leave_markers_and_their_list() -> Outcome {
             .run_until(async {
                 let handle = arm.client.start(patched_twice, ()).id(arm.id()).task_queue(arm.queue()).await?;
                 assert_eq!(handle.result().await?, [true, true]);
+                Ok::<_, Box<dyn std::error::Error>>(handle.fetch_history().await?)
+            })
+            .await??;
+        Ok(vec![history])
+    })
+    .await
+}
+
+#[tokio::test]
+async fn versions_and_side_effects_leave_markers() -> Outcome {
+    compare("versions", |arm| async move {
+        let worker = arm.worker().workflow(versioned).max_cached_workflows(0).build()?;
+        let history = worker
+            .run_until(async {
+                let handle = arm.client.start(versioned, ()).id(arm.id()).task_queue(arm.queue()).await?;
+                assert_eq!(handle.result().await?, [2, 7, 0, 0, 1, 1, 2, 1, 8]);
                 Ok::<_, Box<dyn std::error::Error>>(handle.fetch_history().await?)
             })
             .await??;

@@ -21,6 +21,7 @@ macro_rules! listed {
 }
 
 pub(crate) mod activity;
+pub(crate) mod change_marker;
 pub(crate) mod child_workflow;
 pub(crate) mod close_workflow;
 pub(crate) mod external;
@@ -30,6 +31,8 @@ pub(crate) mod modify_workflow_properties;
 pub(crate) mod nexus_operation;
 pub(crate) mod operation;
 pub(crate) mod patch;
+pub(crate) mod side_effect;
+pub(crate) mod side_effect_marker;
 pub(crate) mod timer;
 pub(crate) mod update;
 pub(crate) mod upsert_search_attributes;
@@ -89,6 +92,7 @@ mod diagrams {
             close_workflow,
             modify_workflow_properties,
             patch,
+            side_effect,
             update,
             upsert_search_attributes,
             workflow_task,
@@ -97,7 +101,7 @@ mod diagrams {
 
     #[test]
     fn every_machine_has_its_test() {
-        let shared = ["local_activity_marker", "operation"];
+        let shared = ["change_marker", "local_activity_marker", "operation", "side_effect_marker"];
         let modules = include_str!("mod.rs").lines().filter_map(|line| line.strip_prefix("pub(crate) mod "));
         let mut machines: Vec<&str> = modules.map(|name| name.trim_end_matches(';')).collect();
         machines.retain(|name| !shared.contains(name));

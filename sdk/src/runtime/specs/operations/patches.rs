@@ -351,18 +351,33 @@ fn a_version_marker_of_the_go_sdk_is_a_patch() {
 }
 
 #[test]
+fn a_version_marker_for_the_code_from_before_is_the_old_path_of_a_patch() {
+    check_recorded(
+        v2,
+        &after_first_task(
+            "5 MarkerRecorded name=Version details.change-id=\"p\" details.version=-1
+             6 UpsertWorkflowSearchAttributes search_attributes.TemporalChangeVersion=[\"p--1\"]
+             7 ActivityTaskScheduled id=1 type=old
+             8 ActivityTaskStarted
+             9 ActivityTaskCompleted
+             10 WorkflowTaskScheduled
+             11 WorkflowTaskStarted",
+        ),
+        expect!["CompleteWorkflowExecution result=null"],
+    );
+}
+
+#[test]
 fn a_marker_of_another_kind_is_refused_by_name() {
     check_recorded(
         v2,
         &after_first_task(
-            "5 MarkerRecorded name=SideEffect
+            "5 MarkerRecorded name=LocalActivity
              6 WorkflowTaskScheduled
              7 WorkflowTaskStarted",
         ),
         expect![
-            "Fail WorkflowWorkerUnhandledFailure: event 5 (MarkerRecorded SideEffect): Abide replays patches, and \
-             local activities of SDKs based on Core; it cannot replay side effects and local activities of the Go and \
-             Java SDKs"
+            "Fail WorkflowWorkerUnhandledFailure: event 5 (MarkerRecorded LocalActivity): Abide replays patches, versions, side effects, and the local activities of SDKs based on Core; it cannot replay the local activities of the Go and Java SDKs"
         ],
     );
 }

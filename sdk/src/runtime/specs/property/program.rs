@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::duration::secs;
 use crate::workflow::{
     ActivityCancellationType, ActivityHandle, CancellationScope, ChildWorkflowCancellationType, ChildWorkflowHandle,
-    ChildWorkflowStart, LocalActivityHandle, MemoUpdate, NexusOperationCancellationType, NexusOperationHandle,
-    NexusOperationStart, TimerHandle,
+    ChildWorkflowStart, DEFAULT_VERSION, LocalActivityHandle, MemoUpdate, NexusOperationCancellationType,
+    NexusOperationHandle, NexusOperationStart, TimerHandle,
 };
 use crate::{
     ActivityError, ApplicationFailure, NexusOperation, SearchAttributeKey, State, WorkflowContext, WorkflowError,
@@ -32,6 +32,14 @@ pub(super) enum Step {
     Patch {
         number: u8,
         deprecated: bool,
+    },
+    /// Asks for the version of a change of this number.
+    Version {
+        number: u8,
+    },
+    /// Computes a value that differs from call to call.
+    SideEffect {
+        mutable: bool,
     },
     /// Changes a search attribute or the memo.
     Upsert {
@@ -91,6 +99,8 @@ pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
         6 => cancellation.clone().prop_map(Step::StartLocalActivity),
         4 => cancellation.prop_map(Step::StartNexusOperation),
         1 => (0..3_u8, any::<bool>()).prop_map(|(number, deprecated)| Step::Patch { number, deprecated }),
+        1 => (0..2_u8).prop_map(|number| Step::Version { number }),
+        1 => any::<bool>().prop_map(|mutable| Step::SideEffect { mutable }),
         1 => any::<bool>().prop_map(|memo| Step::Upsert { memo }),
         1 => Just(Step::Look),
         3 => (0..4_usize).prop_map(Step::Await),
@@ -285,6 +295,10 @@ fn interpret(world: Rc<World>, ctx: WorkflowContext, steps: Vec<Step>) -> Interp
                     held.push(start_nexus_operation(&world, &ctx, cancellation));
                 }
                 Step::Patch { number, deprecated } => patch(&world, &ctx, number, deprecated),
+                Step::Version { number } => {
+                    world.note(&format!("v{}", ctx.version(&format!("change-{number}"), DEFAULT_VERSION, 2)));
+                }
+                Step::SideEffect { mutable } => side_effect(&world, &ctx, mutable),
                 Step::Upsert { memo } => upsert(&world, &ctx, memo),
                 Step::Look => world.note(&format!("{:?}-{}", ctx.now(), ctx.random::<u32>())),
                 Step::Await(n) if !held.is_empty() => {
@@ -374,6 +388,21 @@ fn patch(world: &World, ctx: &WorkflowContext, number: u8, deprecated: bool) {
     } else if ctx.patched(&id) {
         world.note(&id);
     }
+}
+
+/// The value depends on what the code did before, so that a live run and a rebuilt one compute the same.
+fn side_effect(world: &World, ctx: &WorkflowContext, mutable: bool) {
+    let replaying = ctx.is_replaying();
+    let compute = || {
+        assert!(!replaying, "a replay computes no value");
+        world.trace.with(String::len)
+    };
+    let value = match mutable {
+        // Not every step changes the value.
+        true => ctx.mutable_side_effect("setting", || compute() / 40),
+        false => ctx.side_effect(compute),
+    };
+    world.note(&format!("s{value}"));
 }
 
 fn upsert(world: &World, ctx: &WorkflowContext, memo: bool) {
