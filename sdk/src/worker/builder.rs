@@ -9,6 +9,7 @@ use super::current_client::CurrentClient;
 use super::deployment::{self, DeploymentOptions};
 use super::error::WorkerError;
 use super::options::Options;
+use super::own_queue::{self, Configure};
 use super::polling::PollerBehavior;
 use super::shutdown::Phases;
 use crate::activity::{Activities, ActivityRegistry};
@@ -39,6 +40,8 @@ pub struct WorkerBuilder<State = NothingRegistered> {
     workflows: WorkflowRegistry,
     activities: ActivityRegistry,
     options: Options,
+    /// What makes the builder of the second worker; more than one is refused.
+    own_queues: Vec<Configure>,
     state: PhantomData<State>,
 }
 
@@ -76,6 +79,7 @@ impl WorkerBuilder {
             workflows: WorkflowRegistry::default(),
             activities: ActivityRegistry::default(),
             options: Options::default(),
+            own_queues: Vec::new(),
             state: PhantomData,
         }
     }
@@ -95,6 +99,44 @@ impl<State> WorkerBuilder<State> {
     /// Registers activities: a function with `#[activity]`, or a value whose impl block has `#[activities]`.
     pub fn activities<Kind, A: Activities<Kind>>(mut self, activities: A) -> WorkerBuilder<Registered> {
         activities.register(&mut self.activities);
+        self.registered()
+    }
+
+    /// Makes the program serve a queue that no other worker has, too (Temporal's worker-specific task queue), for
+    /// activities that must run on the same host: see
+    /// [`WorkflowContext::on_one_worker`](crate::WorkflowContext::on_one_worker).
+    ///
+    /// `configure` gets the builder of a second worker and registers its activities. That worker has the options of this
+    /// one, except for its deployment, unless `configure` changes them. The two run and shut down together. This worker
+    /// answers the activity [`OWN_QUEUE`](crate::workflow::OWN_QUEUE) with the name of the queue. While as many
+    /// activities are running on the queue as [`max_concurrent_activities`](Self::max_concurrent_activities) allows,
+    /// it leaves that activity to other workers.
+    ///
+    /// Each worker that is built has a queue with a new name, so a program that was restarted is another worker.
+    /// Default: no such queue.
+    ///
+    /// ```no_run
+    /// # use abide::prelude::*;
+    /// # use abide::worker::WorkerError;
+    /// # #[workflow] async fn process_file(ctx: &WorkflowContext, url: String) -> Result<(), WorkflowError> { Ok(()) }
+    /// # struct Disk;
+    /// # #[activities] impl Disk { #[activity] async fn read(&self) -> Result<(), ActivityError> { Ok(()) } }
+    /// # async fn start(client: &Client, disk: Disk) -> Result<(), WorkerError> {
+    /// Worker::builder(client, "files")
+    ///     .workflow(process_file)
+    ///     .own_queue(|own| own.activities(disk).max_concurrent_activities(5))
+    ///     .graceful_shutdown_timeout(secs(30))
+    ///     .build()?
+    ///     .run()
+    ///     .await
+    /// # }
+    /// # fn main() {}
+    /// ```
+    pub fn own_queue(
+        mut self,
+        configure: impl FnOnce(WorkerBuilder) -> WorkerBuilder<Registered> + Send + 'static,
+    ) -> WorkerBuilder<Registered> {
+        self.own_queues.push(Box::new(configure));
         self.registered()
     }
 
@@ -288,9 +330,9 @@ impl<State> WorkerBuilder<State> {
     /// Builds the worker. It starts polling when [`Worker::run`] is awaited.
     ///
     /// # Errors
-    /// Returns an error if a name is registered twice, an option has an invalid value, or the worker versioning of a
-    /// workflow type does not fit that of the worker.
-    pub fn build(self) -> Result<Worker, WorkerError>
+    /// Returns an error if a name is registered twice, an option has an invalid value, the worker versioning of a
+    /// workflow type does not fit that of the worker, or its [own queue](Self::own_queue) has workflows.
+    pub fn build(mut self) -> Result<Worker, WorkerError>
     where
         State: SomethingRegistered,
     {
@@ -299,6 +341,11 @@ impl<State> WorkerBuilder<State> {
                 "the task queue has no name: expected the name of the task queue on which workflows are started",
             ));
         }
+        let client = Arc::new(CurrentClient::new(self.connection.clone()));
+        let own = match own_queue::only(std::mem::take(&mut self.own_queues))? {
+            Some(configure) => Some(self.build_own(configure, &client)?),
+            None => None,
+        };
         check_duplicates("workflow", self.workflows.duplicates())?;
         check_duplicates("activity", self.activities.duplicates())?;
         self.options.check()?;
@@ -309,13 +356,34 @@ impl<State> WorkerBuilder<State> {
             ));
         }
         Ok(Worker {
-            client: Arc::new(CurrentClient::new(self.connection)),
+            client,
             task_queue: self.task_queue,
             workflows: self.workflows,
             activities: self.activities,
             options: self.options,
             phases: Arc::new(Phases::new()),
+            own: own.map(Box::new),
         })
+    }
+
+    /// Builds the worker of the own queue, and registers the activity that tells the queue's name.
+    fn build_own(&mut self, configure: Configure, client: &Arc<CurrentClient>) -> Result<Worker, WorkerError> {
+        let identity = self.options.identity.clone().unwrap_or_else(|| self.connection.identity().to_string());
+        let mut own = configure(WorkerBuilder {
+            connection: self.connection.clone(),
+            task_queue: own_queue::name(&self.task_queue, &identity),
+            workflows: WorkflowRegistry::default(),
+            activities: ActivityRegistry::default(),
+            options: own_queue::options(&self.options),
+            own_queues: Vec::new(),
+            state: PhantomData,
+        });
+        own_queue::check(&own.workflows, &own.own_queues)?;
+        own_queue::connect(&own.task_queue, &own.options, &mut own.activities, &mut self.activities);
+        let mut own = own.build()?;
+        // So that `Worker::client_handle` replaces the client of both.
+        own.client = Arc::clone(client);
+        Ok(own)
     }
 
     fn registered(self) -> WorkerBuilder<Registered> {
@@ -325,6 +393,7 @@ impl<State> WorkerBuilder<State> {
             workflows: self.workflows,
             activities: self.activities,
             options: self.options,
+            own_queues: self.own_queues,
             state: PhantomData,
         }
     }

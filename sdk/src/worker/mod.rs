@@ -23,6 +23,7 @@ mod lanes;
 mod limits;
 mod local_activities;
 mod options;
+mod own_queue;
 mod polling;
 mod running;
 mod shutdown;
@@ -32,7 +33,7 @@ mod worker_heartbeat;
 mod workflow_tasks;
 
 use std::fmt;
-use std::future::IntoFuture;
+use std::future::{Future, IntoFuture};
 use std::sync::Arc;
 
 pub use self::polling::PollerBehavior;
@@ -76,6 +77,8 @@ pub struct Worker {
     activities: ActivityRegistry,
     options: Options,
     phases: Arc<Phases>,
+    /// The second worker, which serves the own queue.
+    own: Option<Box<Worker>>,
 }
 
 impl Worker {
@@ -103,7 +106,7 @@ impl Worker {
     /// Returns an error if the namespace does not exist, if the server cannot be reached at the start, or if the server
     /// refuses polls (missing permission, unknown namespace) for a minute.
     pub async fn run(self) -> Result<(), WorkerError> {
-        RunningWorker::start(self).await?.until(std::future::pending::<()>()).await.map(drop)
+        self.work(std::future::pending::<()>()).await.map(drop)
     }
 
     /// Runs until a future completes, then shuts down and returns the future's output. A client's call is taken as it is:
@@ -113,10 +116,29 @@ impl Worker {
     /// Like [`run`](Self::run); also returns an error if the worker is shut down before the future completes.
     pub async fn run_until<F: IntoFuture>(self, future: F) -> Result<F::Output, WorkerError> {
         // Boxed, because it is a part of the caller's future, which would be large.
-        let running = Box::pin(async move { RunningWorker::start(self).await?.until(future.into_future()).await });
+        let running = Box::pin(async move { self.work(future.into_future()).await });
         let value = running.await?;
         value
             .ok_or_else(|| WorkerError::new("the worker was shut down before the future given to `run_until` was done"))
+    }
+
+    /// Works until the future completes (`Some`) or the worker is shut down (`None`).
+    async fn work<T>(mut self, until: impl Future<Output = T>) -> Result<Option<T>, WorkerError> {
+        let Some(own) = self.own.take() else { return RunningWorker::start(self).await?.until(until).await };
+        // First, so that the queue is served when this worker tells its name.
+        let own = Box::pin(RunningWorker::start(*own)).await?;
+        let phases = Arc::clone(&self.phases);
+        let working = RunningWorker::start(self).await?.until(until);
+        let serving = async {
+            let served = own.until(phases.reached(Phase::Draining)).await;
+            // If it ended by itself, both end.
+            phases.advance(Phase::Draining);
+            served
+        };
+        match tokio::join!(working, Box::pin(serving)) {
+            (Ok(None), served) => served.map(|_| None),
+            (worked, _) => worked,
+        }
     }
 
     /// Returns true if the worker was asked to shut down.

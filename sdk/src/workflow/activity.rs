@@ -142,7 +142,17 @@ impl WorkflowContext {
         activity: A,
         args: <A::Definition as Arguments>::Args,
     ) -> ActivityWithoutTimeout<A::Definition> {
-        let request = Request::new(activity.definition(), args, ActivityOptions::none(), Location::caller());
+        self.activity_at(Location::caller(), activity, args)
+    }
+
+    /// Calls an activity for a statement of the author that is not the caller of this method.
+    pub(super) fn activity_at<Kind, A: Activity<Kind>>(
+        &self,
+        location: &'static Location<'static>,
+        activity: A,
+        args: <A::Definition as Arguments>::Args,
+    ) -> ActivityWithoutTimeout<A::Definition> {
+        let request = Request::new(activity.definition(), args, ActivityOptions::none(), location);
         let call = ActivityCall { shared: self.shared.clone(), request: Some(Box::new(request)), handle: None };
         ActivityWithoutTimeout { call }
     }

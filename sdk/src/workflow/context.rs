@@ -18,6 +18,7 @@ use crate::duration::time_from_proto;
 /// | --- | --- |
 /// | run an activity | [`activity`](Self::activity) |
 /// | run a short activity in the worker itself | [`local_activity`](Self::local_activity) |
+/// | run several activities on the same worker | [`on_one_worker`](Self::on_one_worker) |
 /// | run a child workflow, signal or cancel others | [`child_workflow`](Self::child_workflow), [`external_workflow`](Self::external_workflow) |
 /// | call an operation of another team or namespace | [`nexus_operation`](Self::nexus_operation) |
 /// | wait for a time or for a condition | [`timer`](Self::timer), [`updatable_timer`](Self::updatable_timer), [`wait_until`](Self::wait_until) |

@@ -24,6 +24,7 @@ mod local_activity_options;
 pub(crate) mod message_handlers;
 mod metadata;
 mod nexus_operation;
+mod one_worker;
 pub(crate) mod operation;
 mod patch;
 mod random;
@@ -68,6 +69,7 @@ pub use nexus_operation::{
     NexusOperationCall, NexusOperationCancellationType, NexusOperationHandle, NexusOperationStart,
 };
 pub use patch::DEFAULT_VERSION;
+pub use one_worker::OWN_QUEUE;
 pub use random::{RandomValue, WorkflowRng};
 pub use saga::{Saga, SagaError};
 pub use search_attributes::MemoUpdate;

@@ -43,9 +43,20 @@ impl WorkflowContext {
     pub fn retry<T>(
         &self,
         policy: RetryPolicy,
+        attempt: impl AsyncFnMut(u32) -> Result<T, WorkflowError>,
+    ) -> impl Future<Output = Result<T, WorkflowError>> {
+        self.retry_if(|_| true, policy, Location::caller(), attempt)
+    }
+
+    /// Like [`retry`](Self::retry), for the failures that `is_retryable` accepts. All others are final.
+    pub(super) fn retry_if<T>(
+        &self,
+        is_retryable: fn(&Failure) -> bool,
+        policy: RetryPolicy,
+        location: &'static Location<'static>,
         mut attempt: impl AsyncFnMut(u32) -> Result<T, WorkflowError>,
     ) -> impl Future<Output = Result<T, WorkflowError>> {
-        let (ctx, location) = (self.clone(), Location::caller());
+        let ctx = self.clone();
         async move {
             let mut number = 1;
             loop {
@@ -53,7 +64,7 @@ impl WorkflowContext {
                     Ok(value) => return Ok(value),
                     Err(error) => error,
                 };
-                let Some(delay) = delay_after(&policy, number, &error) else { return Err(error) };
+                let Some(delay) = delay_after(&policy, is_retryable, number, &error) else { return Err(error) };
                 TimerHandle::start(ctx.shared.clone(), delay, Some(format!("retry {number}")), location).await?;
                 number += 1;
             }
@@ -63,10 +74,15 @@ impl WorkflowContext {
 
 /// Returns the time until the next attempt; `None` if the error is final. The type of an activity's or a child's
 /// failure, and the delay that it asks for, are those of its causes.
-fn delay_after(policy: &RetryPolicy, attempt: u32, error: &WorkflowError) -> Option<Duration> {
+fn delay_after(
+    policy: &RetryPolicy,
+    is_retryable: fn(&Failure) -> bool,
+    attempt: u32,
+    error: &WorkflowError,
+) -> Option<Duration> {
     // A workflow that continues as new has no failure.
     let failure = error.to_failure()?;
-    if failure.is_cancelled() {
+    if failure.is_cancelled() || !is_retryable(&failure) {
         return None;
     }
     let mut asked_for = None;

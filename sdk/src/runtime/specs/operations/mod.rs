@@ -17,6 +17,7 @@ mod headers;
 mod local_activities;
 mod local_activity_cancellation;
 mod nexus_operations;
+mod one_worker;
 mod patches;
 mod retries;
 mod sagas;
