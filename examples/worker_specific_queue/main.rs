@@ -7,29 +7,27 @@ use abide_examples::{Server, unique};
 
 use crate::workflow::{Host, process_file};
 
-const COMMON: &str = "worker_specific_queue";
+const QUEUE: &str = "worker_specific_queue";
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let server = Server::find_or_start().await?;
     let client = server.client();
-    let on_common_queue =
-        |host: &Host| Worker::builder(client, COMMON).workflow(process_file).activities(host.clone()).build();
-
-    // Nobody works on alpha's own queue.
-    let alpha = on_common_queue(&Host::new("alpha"))?;
+    // Each host runs two activities at a time on its own queue.
+    let worker_on = |host: Host| {
+        // Short for the demonstration: a workflow task waits this long for the worker that ran the one before.
+        let worker = Worker::builder(client, QUEUE).sticky_queue_schedule_to_start_timeout(secs(1));
+        let worker = worker.workflow(process_file);
+        worker.own_queue(|own| own.activities(host).max_concurrent_activities(2)).build()
+    };
     let start = client.start(process_file, ("report.txt".into(), server.time(mins(10)), server.time(hours(2))));
-    let taken = alpha.run_until(async {
-        let file = start.id(unique("file")).task_queue(COMMON).await?;
-        server.sleep(mins(30)).await;
-        Ok::<_, abide::client::StartError>(file)
-    });
-    let file = taken.await??;
-    println!("alpha took the file, and did not answer any more");
+    let file = start.id(unique("file")).task_queue(QUEUE).await?;
 
-    let beta = Host::new("beta");
-    let on_its_own = Worker::builder(client, "beta").activities(beta.clone()).build()?;
-    let uploading = on_its_own.run_until(file.result());
-    println!("{}", on_common_queue(&beta)?.run_until(uploading).await???);
+    let (alpha, power_cut) = Host::with_power_cut("alpha");
+    tokio::select! {
+        ended = worker_on(alpha)?.run() => ended?,
+        () = power_cut.notified() => println!("alpha took the file, and did not answer any more"),
+    }
+    println!("{}", worker_on(Host::new("beta"))?.run_until(file.result()).await??);
     Ok(())
 }

@@ -1,56 +1,65 @@
-//! Tests of the hosts: one that answers, some that do not, and none that does.
+//! Tests of the hosts: one that answers, one that dies with the file, and some that never answer.
 
 #[path = "workflow.rs"]
 mod workflow;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use abide::TimeoutType;
 use abide::prelude::*;
-use abide_testing::TestWorkflowEnvironment;
+use abide::workflow::OWN_QUEUE;
+use abide_testing::{TestWorker, TestWorkflowEnvironment};
 
 use self::workflow::{Host, process_file};
 use crate::{Outcome, assert_replays};
 
 const QUEUE: &str = "worker_specific_queue";
 
-/// Runs a file that `hosts` take in that order, the last one again and again. Only `beta` answers on its own queue.
-async fn processed(
-    env: &TestWorkflowEnvironment,
-    hosts: &'static [&str],
-) -> Result<Result<String, abide::WorkflowFailedError>, Box<dyn std::error::Error>> {
-    let taken = AtomicUsize::new(0);
-    let common = env.worker(QUEUE).workflow(process_file).mock(Host::queue, move |()| {
-        let nth = taken.fetch_add(1, Ordering::Relaxed).min(hosts.len() - 1);
-        Ok(hosts[nth].into())
-    });
-    let beta = Worker::builder(env.client(), "beta").activities(Host::new("beta")).build()?;
-    let file = env.client().execute(process_file, ("report.txt".into(), mins(10), hours(1))).task_queue(QUEUE);
-    Ok(env.run(common, beta.run_until(async { file.await })).await?)
+fn beta(env: &TestWorkflowEnvironment) -> TestWorker {
+    let beta = env.worker(QUEUE).workflow(process_file);
+    beta.options(|worker| worker.own_queue(|own| own.activities(Host::new("beta"))))
 }
 
 #[tokio::test]
 async fn all_steps_run_on_the_host_that_took_the_file() -> Outcome {
     let env = TestWorkflowEnvironment::start().await?;
-    assert_eq!(processed(&env, &["beta"]).await??, "CONTENTS OF REPORT.TXT, from beta");
+    let file = env.client().execute(process_file, ("report.txt".into(), mins(10), hours(1))).task_queue(QUEUE);
+    assert_eq!(env.run(beta(&env), file).await?, "CONTENTS OF REPORT.TXT, from beta");
     assert_eq!(env.elapsed(), secs(0));
     Ok(())
 }
 
 #[tokio::test]
-async fn if_a_host_does_not_answer_another_one_begins_again() -> Outcome {
+async fn if_a_host_dies_another_one_begins_again() -> Outcome {
     let env = TestWorkflowEnvironment::start().await?;
-    assert_eq!(processed(&env, &["alpha", "gamma", "beta"]).await??, "CONTENTS OF REPORT.TXT, from beta");
-    // Ten minutes each, and pauses of one and two hours.
-    assert_eq!(env.elapsed(), hours(3) + mins(20));
+    let start = env.client().start(process_file, ("report.txt".into(), mins(10), hours(1)));
+    let file = start.id("file").task_queue(QUEUE).await?;
+    let (alpha, power_cut) = Host::with_power_cut("alpha");
+    // Without a cache, so that no workflow task waits for the dead worker.
+    let worker = Worker::builder(env.client(), QUEUE).workflow(process_file).max_cached_workflows(0);
+    let worker = worker.own_queue(|own| own.activities(alpha)).build()?;
+    // The worker ends at once, as after a power cut.
+    tokio::select! {
+        ended = worker.run() => ended?,
+        () = power_cut.notified() => {}
+    }
+    assert_eq!(env.run(beta(&env), async { file.result().await }).await?, "CONTENTS OF REPORT.TXT, from beta");
+    // The wait for alpha, and the pause.
+    let expected = hours(1) + mins(10);
+    assert!(env.elapsed() >= expected && env.elapsed() < expected + mins(1), "{:?}", env.elapsed());
+    let history = file.fetch_history().await?.to_string();
+    assert_eq!(history.matches("ActivityTaskStarted(abide_own_queue)").count(), 2, "{history}");
+    assert_eq!(history.matches("ActivityTaskStarted(download)").count(), 2, "{history}");
     Ok(())
 }
 
 #[tokio::test]
 async fn after_five_hosts_the_file_fails() -> Outcome {
     let env = TestWorkflowEnvironment::start().await?;
-    let error = processed(&env, &["alpha"]).await?.unwrap_err();
+    let worker = env.worker(QUEUE).workflow(process_file).mock(OWN_QUEUE, |()| Ok("queue that nobody serves".into()));
+    let file = env.client().execute(process_file, ("report.txt".into(), mins(10), hours(1))).task_queue(QUEUE);
+    let error = env.run(worker, file).await.unwrap_err();
     assert_eq!(error.cause().and_then(|failure| failure.timeout_type()), Some(TimeoutType::ScheduleToStart));
+    // Ten minutes each, and pauses of one, two, four and eight hours.
+    assert_eq!(env.elapsed(), hours(15) + mins(50));
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use abide::prelude::*;
+use tokio::sync::Notify;
 
 /// Runs all steps on one host. If the host does not answer in time, another one starts from the beginning.
 #[workflow]
@@ -14,17 +15,14 @@ pub async fn process_file(
     patience: Duration,
     pause: Duration,
 ) -> Result<String, WorkflowError> {
-    let on_some_host = ActivityOptions::with_start_to_close_timeout(secs(10));
-    let five_times = RetryPolicy::new().initial_interval(pause).maximum_attempts(5);
-    let processing = ctx.retry(five_times, async |_attempt| {
-        // The host that takes this from the common queue returns the name of its own.
-        let queue = ctx.activity(Host::queue, ()).options(&on_some_host).await?;
-        // Only this host has the file, so a step that it cannot do is not worth waiting for.
-        let on_this_host = on_some_host.clone().task_queue(&queue).schedule_to_start_timeout(patience);
-        let on_this_host = on_this_host.retry_policy(RetryPolicy::new().maximum_attempts(3));
-        let file = ctx.activity(Host::download, url.clone()).options(&on_this_host).await?;
-        let processed = ctx.activity(Host::process, file).options(&on_this_host).await?;
-        Ok(ctx.activity(Host::upload, processed).options(&on_this_host).await?)
+    // Only one host has the file, so a step that it cannot do is not worth waiting for.
+    let steps = ActivityOptions::with_start_to_close_timeout(secs(10)).schedule_to_start_timeout(patience);
+    let steps = steps.retry_policy(RetryPolicy::new().maximum_attempts(3));
+    let five_hosts = RetryPolicy::new().initial_interval(pause).maximum_attempts(5);
+    let processing = ctx.on_one_worker(five_hosts, &steps, async |here| {
+        let file = ctx.activity(Host::download, url.clone()).options(&here).await?;
+        let processed = ctx.activity(Host::process, file).options(&here).await?;
+        Ok(ctx.activity(Host::upload, processed).options(&here).await?)
     });
     processing.await
 }
@@ -32,17 +30,14 @@ pub async fn process_file(
 /// A machine with a disk, where files lie by their names.
 #[derive(Clone)]
 pub struct Host {
-    queue: String,
+    name: String,
     disk: Arc<Mutex<BTreeMap<String, String>>>,
+    /// Notified when the power fails, on a host where it does.
+    power_cut: Option<Arc<Notify>>,
 }
 
 #[activities]
 impl Host {
-    #[activity]
-    pub async fn queue(&self) -> Result<String, ActivityError> {
-        Ok(self.queue.clone())
-    }
-
     /// Returns the name of the file.
     #[activity]
     pub async fn download(&self, url: String) -> Result<String, ActivityError> {
@@ -53,6 +48,10 @@ impl Host {
     /// Returns the name of the processed file.
     #[activity]
     pub async fn process(&self, name: String) -> Result<String, ActivityError> {
+        if let Some(power_cut) = &self.power_cut {
+            power_cut.notify_one();
+            return std::future::pending().await;
+        }
         let contents = self.contents(&name)?.to_uppercase();
         let processed = format!("{name}.processed");
         self.disk().insert(processed.clone(), contents);
@@ -61,18 +60,24 @@ impl Host {
 
     #[activity]
     pub async fn upload(&self, name: String) -> Result<String, ActivityError> {
-        Ok(format!("{}, from {}", self.contents(&name)?, self.queue))
+        Ok(format!("{}, from {}", self.contents(&name)?, self.name))
     }
 }
 
 impl Host {
     pub fn new(name: &str) -> Self {
-        Self { queue: name.into(), disk: Arc::default() }
+        Self { name: name.into(), disk: Arc::default(), power_cut: None }
+    }
+
+    /// Creates a host whose power fails while it processes a file, and what is notified then.
+    pub fn with_power_cut(name: &str) -> (Self, Arc<Notify>) {
+        let power_cut = Arc::new(Notify::new());
+        (Self { power_cut: Some(Arc::clone(&power_cut)), ..Self::new(name) }, power_cut)
     }
 
     /// Fails on every other host, and so must no other run the step.
     fn contents(&self, name: &str) -> Result<String, String> {
-        self.disk().get(name).cloned().ok_or_else(|| format!("there is no file `{name}` on {}", self.queue))
+        self.disk().get(name).cloned().ok_or_else(|| format!("there is no file `{name}` on {}", self.name))
     }
 
     fn disk(&self) -> MutexGuard<'_, BTreeMap<String, String>> {

@@ -8,6 +8,7 @@ mod endless;
 mod held;
 mod mocks;
 mod noticed;
+mod own_queues;
 mod run_time_names;
 #[cfg(unix)]
 mod stopped;
