@@ -29,6 +29,8 @@ mod hello;
 mod local_activities;
 #[path = "mutex/test.rs"]
 mod mutex;
+#[path = "order/test.rs"]
+mod order;
 #[path = "polling/test.rs"]
 mod polling;
 #[path = "saga/test.rs"]
