@@ -68,8 +68,8 @@ pub use message_handlers::{RuntimeHandler, RuntimeUpdateHandler};
 pub use nexus_operation::{
     NexusOperationCall, NexusOperationCancellationType, NexusOperationHandle, NexusOperationStart,
 };
-pub use patch::DEFAULT_VERSION;
 pub use one_worker::OWN_QUEUE;
+pub use patch::DEFAULT_VERSION;
 pub use random::{RandomValue, WorkflowRng};
 pub use saga::{Saga, SagaError};
 pub use search_attributes::MemoUpdate;
