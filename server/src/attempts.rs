@@ -72,6 +72,10 @@ struct Attempt {
     activity_type: String,
     workflow_id: String,
     began: Moment,
+    /// Time at which the server would give the attempt up; `None` without a limit for one attempt.
+    until: Option<Time>,
+    /// True if its workflow has closed and it has shown no sign of life for so long that it no longer stops the clock.
+    left_alone: bool,
     /// Time since which its code has been waiting.
     waits_since: Option<Time>,
     /// Set if it waits only for its cancellation, until the flag says that it was woken.
@@ -121,7 +125,8 @@ pub(crate) struct Polled {
 }
 
 impl Attempts {
-    pub(crate) fn begin(&mut self, info: &ActivityInfo, began: Moment) -> AttemptId {
+    /// Adds an attempt that begins at the time `now` on the server's clock.
+    pub(crate) fn begin(&mut self, info: &ActivityInfo, began: Moment, now: Time) -> AttemptId {
         let id = AttemptId(LAST_ID.fetch_add(1, Ordering::Relaxed));
         let attempt = Attempt {
             run_id: info.run_id.clone(),
@@ -131,6 +136,8 @@ impl Attempts {
             activity_type: info.activity_type.clone(),
             workflow_id: info.workflow_id.clone(),
             began,
+            until: info.start_to_close_timeout.map(|timeout| now.plus(timeout)),
+            left_alone: false,
             waits_since: None,
             idle: None,
             has_spawned: false,
@@ -138,6 +145,11 @@ impl Attempts {
         };
         self.running.insert(id, attempt);
         id
+    }
+
+    /// Returns true if no attempt is running.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.running.is_empty()
     }
 
     /// Records that the code of an attempt runs (`None`), or has run and waits.
@@ -220,6 +232,31 @@ impl Attempts {
             }
         }
         waiting
+    }
+
+    /// Returns the attempts that stop the clock although their workflows have closed, which the server no longer knows.
+    pub(crate) fn orphans(
+        &self,
+        waiters: &BTreeSet<AttemptId>,
+        now: Time,
+        has_closed: impl Fn(&str) -> bool,
+    ) -> BTreeSet<AttemptId> {
+        let stops = |id: &AttemptId, one: &Attempt| {
+            let is_given_up = one.left_alone || one.until.is_some_and(|until| until <= now);
+            !is_given_up && !one.is_local && !one.is_idle() && !waiters.contains(id) && has_closed(&one.run_id)
+        };
+        self.running.iter().filter(|(id, one)| stops(id, one)).map(|(id, _)| *id).collect()
+    }
+
+    /// Lets attempts run on without stopping the clock.
+    pub(crate) fn leave_alone(&mut self, orphans: &BTreeSet<AttemptId>) {
+        let of_these = self.running.iter_mut().filter(|(id, _)| orphans.contains(id));
+        of_these.for_each(|(_, attempt)| attempt.left_alone = true);
+    }
+
+    /// Returns the names of attempts for people.
+    pub(crate) fn titles(&self, ids: &BTreeSet<AttemptId>) -> Vec<String> {
+        ids.iter().filter_map(|id| self.running.get(id)).map(Attempt::title).collect()
     }
 
     /// Returns the run id, activity id and attempt number of an attempt, unless it is a local activity.
@@ -384,7 +421,7 @@ mod tests {
         }
 
         fn attempt(&mut self) -> AttemptId {
-            self.attempts.begin(&ActivityInfo::for_test("a"), self.callers.moment())
+            self.attempts.begin(&ActivityInfo::for_test("a"), self.callers.moment(), at(0))
         }
 
         /// Records that an attempt's code yields at that time.

@@ -187,20 +187,47 @@ impl Flow {
     /// Returns whether anything that is running stops the clock.
     pub(super) fn hold(&self) -> Hold {
         let left_open = if self.has_moments() { LeftOpenWait::Time } else { LeftOpenWait::Somebody };
-        self.engine.hold(&Waiting { left_open, ..self.waiting() })
+        self.hold_with(left_open)
     }
 
     /// Returns whether anything is running, apart from activities that are left open.
     pub(super) fn hold_of_code(&self) -> Hold {
-        self.engine.hold(&Waiting { left_open: LeftOpenWait::Nothing, ..self.waiting() })
+        self.hold_with(LeftOpenWait::Nothing)
+    }
+
+    fn hold_with(&self, left_open: LeftOpenWait) -> Hold {
+        match self.engine.hold(&Waiting { left_open, ..self.waiting() }) {
+            Hold::Free | Hold::Untaken if !self.orphans().is_empty() => Hold::UnderWay,
+            hold => hold,
+        }
     }
 
     /// Returns the work that waits for this server.
     pub(super) fn waiting(&self) -> Waiting {
+        self.attempts.waiting(&self.waiters(), self.clock.now().wall)
+    }
+
+    /// Returns the attempts that wait for this server.
+    fn waiters(&self) -> BTreeSet<AttemptId> {
         let wall = self.clock.now().wall;
         let mut waiters: BTreeSet<AttemptId> = self.awaiting().filter_map(Caller::attempt).collect();
         self.attempts.add_waiting_for_spawned(&mut waiters, self.awaiting().filter_map(Caller::other).collect(), wall);
-        self.attempts.waiting(&waiters, wall)
+        waiters
+    }
+
+    /// Returns the attempts that go on, although their workflows have closed. What they do may be what a test looks for,
+    /// so they stop the clock too.
+    fn orphans(&self) -> BTreeSet<AttemptId> {
+        if self.attempts.is_empty() {
+            return BTreeSet::new();
+        }
+        self.attempts.orphans(&self.waiters(), self.clock.now().time, |run_id| self.engine.has_closed(run_id))
+    }
+
+    /// Returns the names of those attempts.
+    pub(super) fn orphans_of_closed_workflows(&self) -> Vec<String> {
+        let titles = self.attempts.titles(&self.orphans());
+        titles.into_iter().map(|title| format!("{title}, which has closed")).collect()
     }
 
     /// Returns true if the test acts at a later time: by `env.at(..)`, or after a sleep.
@@ -257,7 +284,14 @@ impl Flow {
                 self.unseen = 0;
                 self.through_untaken = true;
             }
-            SilenceStage::Stuck => self.end_if_stuck(),
+            SilenceStage::Stuck => {
+                // On a paused clock time passes by itself, until they are over or have timed out.
+                let orphans = if self.pace == Pace::Standing { self.orphans() } else { BTreeSet::new() };
+                self.attempts.leave_alone(&orphans);
+                if orphans.is_empty() {
+                    self.end_if_stuck();
+                }
+            }
             SilenceStage::Endless | SilenceStage::Held | SilenceStage::Aimless => self.end_endless(reached),
         }
         self.settle();

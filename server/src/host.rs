@@ -440,9 +440,17 @@ impl Host {
     pub(crate) fn begin_attempt(&self, info: &ActivityInfo) -> AttemptId {
         let mut inner = self.lock();
         let began = inner.callers.moment();
-        let id = inner.attempts.begin(info, began);
+        let now = inner.clock.now().time;
+        let id = inner.attempts.begin(info, began, now);
         inner.watch_lanes();
         id
+    }
+
+    /// Returns what currently stops the clock, one sentence each.
+    pub(crate) fn busy(&self) -> Vec<String> {
+        let mut busy = self.call(|engine| engine.busy());
+        busy.extend(self.lock().orphans_of_closed_workflows());
+        busy
     }
 
     /// Records that the code of an attempt runs (`None`), or has run and waits.

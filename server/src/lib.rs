@@ -205,7 +205,7 @@ impl Server {
 
     /// Returns what currently keeps the clock from skipping, one sentence each.
     pub fn busy(&self) -> Vec<String> {
-        self.host.call(|engine| engine.busy())
+        self.host.busy()
     }
 }
 

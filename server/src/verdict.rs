@@ -149,7 +149,8 @@ impl Flow {
 
     /// Returns what stops the clock.
     fn holders(&self) -> impl Iterator<Item = String> {
-        self.attempts.local().into_iter().chain(self.engine.holders(&self.waiting()))
+        let orphans = self.orphans_of_closed_workflows();
+        self.attempts.local().into_iter().chain(self.engine.holders(&self.waiting())).chain(orphans)
     }
 
     /// Returns what comes only when time passes.

@@ -68,6 +68,11 @@ impl Engine {
         self.under_way().map(|one| one.to_string()).collect()
     }
 
+    /// Returns true if a run of this server has closed.
+    pub(crate) fn has_closed(&self, run_id: &str) -> bool {
+        self.by_run_id.get(run_id).is_some_and(|id| !self.open.contains(id))
+    }
+
     /// Returns whether time may skip now.
     pub(crate) fn hold(&self, waiting: &Waiting) -> Hold {
         let mut hold = Hold::Free;

@@ -2,13 +2,14 @@
 
 use std::future::IntoFuture;
 use std::panic::AssertUnwindSafe;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use abide::prelude::*;
 use abide_testing::{TestWorker, TestWorkflowEnvironment};
 use futures_util::FutureExt;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::{Outcome, real_time};
 
@@ -310,5 +311,71 @@ async fn without_a_later_moment_it_holds_the_clock_until_nothing_can_happen() ->
         &["nothing more can happen", "activity `approve` (id 1)", "nobody has completed the activity", "`env.at(..)`"],
     );
     assert_eq!(env.elapsed(), secs(0), "its reminder does not come");
+    Ok(())
+}
+
+#[activity]
+async fn books(cents: u64) -> Result<(), ActivityError> {
+    let _ = cents;
+    Ok(())
+}
+
+#[workflow]
+async fn books_once(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+    Ok(ctx.activity(books, 300).start_to_close_timeout(hours(9)).await?)
+}
+
+/// Cancels the workflow as soon as its activity runs, which takes that long, and then lets an hour pass. Returns true
+/// if the activity has ended by then.
+#[expect(clippy::disallowed_methods, reason = "that the activity sleeps is what is tested")]
+async fn has_booked(env: &TestWorkflowEnvironment, takes: Option<Duration>) -> bool {
+    let (begun, booked) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)));
+    let (begins, books_now) = (Arc::clone(&begun), Arc::clone(&booked));
+    let worker = env.worker("held").workflow(books_once).mock_async(books, move |_ctx, _| {
+        let (begins, books_now) = (Arc::clone(&begins), Arc::clone(&books_now));
+        async move {
+            begins.notify_one();
+            match takes {
+                Some(takes) => tokio::time::sleep(takes).await,
+                None => std::future::pending().await,
+            }
+            books_now.store(true, Ordering::SeqCst);
+            Ok(())
+        }
+    });
+    let test = async {
+        let handle = env.client().start(books_once, ()).task_queue("held").await?;
+        begun.notified().await;
+        handle.cancel().await?;
+        assert!(handle.result().await.unwrap_err().is_cancelled());
+        env.sleep(hours(1)).await;
+        Ok::<_, Box<dyn std::error::Error>>(())
+    };
+    env.run(worker, test).await.unwrap();
+    booked.load(Ordering::SeqCst)
+}
+
+#[tokio::test]
+async fn an_activity_whose_workflow_has_closed_holds_the_clock_until_it_ends() -> Outcome {
+    let env = TestWorkflowEnvironment::start().await?;
+    assert!(has_booked(&env, Some(millis(300))).await);
+    assert_eq!(env.elapsed(), hours(1));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_a_paused_clock_it_ends_at_its_time() -> Outcome {
+    let env = TestWorkflowEnvironment::start().await?;
+    assert!(has_booked(&env, Some(mins(20))).await);
+    assert!(env.elapsed() >= hours(1), "{:?}", env.elapsed());
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_activity_without_an_end_does_not_hold_it_for_ever() -> Outcome {
+    let env = TestWorkflowEnvironment::start().await?;
+    env.set_patience(secs(1));
+    assert!(!has_booked(&env, None).await);
+    assert_eq!(env.elapsed(), hours(1));
     Ok(())
 }
