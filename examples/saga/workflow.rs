@@ -21,16 +21,17 @@ pub enum BankError {
     TooLittle { account: String, cents: i64 },
 }
 
-/// Debits one account and credits the other. If the credit fails, or the workflow is cancelled between the two, the
-/// debit is reversed.
+/// Debits one account and credits the other. If the credit fails or the workflow is cancelled, the debit is reversed.
 #[workflow]
 pub async fn transfer(ctx: &WorkflowContext, transfer: Transfer) -> Result<String, WorkflowError> {
     let Transfer { from, to, cents } = transfer;
     let booking = ActivityOptions::with_start_to_close_timeout(mins(1));
+    let debit = format!("{}/debit", ctx.info().workflow_id);
     let saga = ctx.saga();
     let steps = saga.run(async {
-        let debit = ctx.activity(Bank::debit, (from, cents)).options(&booking).await?;
-        saga.compensate_with(ctx.activity(Bank::reverse, debit).options(&booking));
+        // First, because a debit that times out or is cancelled may have been booked.
+        saga.compensate_with(ctx.activity(Bank::reverse, debit.clone()).options(&booking));
+        ctx.activity(Bank::debit, (debit, from, cents)).options(&booking).await?;
         ctx.activity(Bank::credit, (to, cents)).options(&booking).await?;
         Ok(())
     });
@@ -52,35 +53,38 @@ pub struct Bank {
 #[derive(Default)]
 struct Books {
     balances: BTreeMap<String, i64>,
-    bookings: BTreeMap<String, (String, i64)>,
+    /// The bookings, and the reversals of bookings, which may come first.
+    bookings: BTreeMap<String, Option<(String, i64)>>,
 }
 
 #[activities]
 impl Bank {
-    /// Returns the id of the booking.
     #[activity]
-    pub async fn debit(&self, ctx: &ActivityContext, account: String, cents: i64) -> Result<String, BankError> {
+    pub async fn debit(&self, booking: String, account: String, cents: i64) -> Result<(), BankError> {
         let mut books = self.books();
         let balance = books.balance(&account)?;
-        if balance < cents {
+        if balance < cents && !books.bookings.contains_key(&booking) {
             return Err(BankError::TooLittle { account, cents: balance });
         }
-        Ok(books.book(&format!("{}/debit", ctx.info().workflow_id), account, -cents))
+        books.book(booking, account, -cents);
+        Ok(())
     }
 
     #[activity]
-    pub async fn credit(&self, ctx: &ActivityContext, account: String, cents: i64) -> Result<String, BankError> {
+    pub async fn credit(&self, ctx: &ActivityContext, account: String, cents: i64) -> Result<(), BankError> {
         let mut books = self.books();
         books.balance(&account)?;
-        Ok(books.book(&format!("{}/credit", ctx.info().workflow_id), account, cents))
+        books.book(format!("{}/credit", ctx.info().workflow_id), account, cents);
+        Ok(())
     }
 
-    /// Reverses a booking, once.
+    /// Reverses a booking, once. One that has not arrived yet will do nothing.
     #[activity]
     pub async fn reverse(&self, booking: String) -> Result<(), ActivityError> {
         let mut books = self.books();
-        let (account, cents) = books.bookings.get(&booking).cloned().ok_or("there is no such booking")?;
-        books.book(&format!("{booking}/reversed"), account, -cents);
+        if let Some((account, cents)) = books.bookings.entry(booking).or_default().take() {
+            *books.balances.entry(account).or_default() -= cents;
+        }
         Ok(())
     }
 }
@@ -105,12 +109,11 @@ impl Books {
         self.balances.get(account).copied().ok_or_else(|| BankError::NoAccount { account: account.into() })
     }
 
-    /// Changes a balance, unless an earlier attempt has booked this already.
-    fn book(&mut self, id: &str, account: String, cents: i64) -> String {
-        if !self.bookings.contains_key(id) {
+    /// Changes a balance, unless this was booked or reversed before.
+    fn book(&mut self, booking: String, account: String, cents: i64) {
+        self.bookings.entry(booking).or_insert_with(|| {
             *self.balances.entry(account.clone()).or_default() += cents;
-            self.bookings.insert(id.to_string(), (account, cents));
-        }
-        id.to_string()
+            Some((account, cents))
+        });
     }
 }

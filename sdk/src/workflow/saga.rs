@@ -11,8 +11,8 @@ use crate::failure::{ApplicationFailure, WorkflowError, WorkflowErrorKind};
 
 /// Steps that happen together or not at all. Made by [`WorkflowContext::saga`].
 ///
-/// A compensation is the future of a call that undoes a step. It is registered when the step has succeeded, and is
-/// awaited only if the saga fails.
+/// A compensation is the future of a call that undoes a step. It is registered before the step, and is awaited only if
+/// the saga fails.
 #[must_use = "a saga does nothing until it runs its steps"]
 pub struct Saga<'a> {
     ctx: WorkflowContext,
@@ -46,15 +46,17 @@ impl WorkflowContext {
     ///
     /// ```
     /// # use abide::prelude::*;
-    /// # #[activity] async fn debit(cents: u64) -> Result<String, ActivityError> { Ok("debit-1".into()) }
-    /// # #[activity] async fn reverse(debit: String) -> Result<(), ActivityError> { Ok(()) }
+    /// # #[activity] async fn debit(booking: String, cents: u64) -> Result<(), ActivityError> { Ok(()) }
+    /// # #[activity] async fn reverse(booking: String) -> Result<(), ActivityError> { Ok(()) }
     /// # #[activity] async fn credit(cents: u64) -> Result<(), ActivityError> { Ok(()) }
     /// #[workflow]
     /// async fn transfer(ctx: &WorkflowContext, cents: u64) -> Result<(), WorkflowError> {
+    ///     let booking = ctx.uuid4();
     ///     let saga = ctx.saga();
     ///     let steps = saga.run(async {
-    ///         let debited = ctx.activity(debit, cents).start_to_close_timeout(mins(1)).await?;
-    ///         saga.compensate_with(ctx.activity(reverse, debited).start_to_close_timeout(mins(1)));
+    ///         // First, because a debit that times out or is cancelled may have been booked.
+    ///         saga.compensate_with(ctx.activity(reverse, booking.clone()).start_to_close_timeout(mins(1)));
+    ///         ctx.activity(debit, (booking, cents)).start_to_close_timeout(mins(1)).await?;
     ///         ctx.activity(credit, cents).start_to_close_timeout(mins(1)).await?;
     ///         Ok(())
     ///     });
@@ -74,8 +76,13 @@ impl<'a> Saga<'a> {
         self
     }
 
-    /// Registers the compensation of a step that has just succeeded: a call that was not started, or an `async move`
-    /// block. It does nothing unless the saga fails.
+    /// Registers the compensation of a step: a call that was not started, or an `async move` block. It does nothing unless
+    /// the saga fails.
+    ///
+    /// Register it before the step. A step that fails, times out or is cancelled may still have had its effect, or have it
+    /// later, so its compensation must run too. Let the workflow choose an id for the effect, so that the compensation can
+    /// name it, and let the compensation do nothing if there was no effect, and prevent one that comes later. Register
+    /// it after the step only if a step that fails has certainly changed nothing.
     pub fn compensate_with<T, E>(&self, compensation: impl Future<Output = Result<T, E>> + 'a)
     where
         E: Into<WorkflowError>,

@@ -1,4 +1,4 @@
-//! Sagas: compensations of the steps that succeeded.
+//! Sagas: compensations of the steps that succeeded, or may have succeeded.
 
 use expect_test::expect;
 
@@ -220,5 +220,29 @@ fn the_error_tells_the_step_and_the_compensations_apart() {
         expect![[
             r#"CompleteWorkflowExecution result=["no room",["still there"],"1 of 2 compensations failed: still there (they ran because a step failed: no room)"]"#
         ]],
+    );
+}
+
+#[test]
+fn a_step_that_is_cancelled_under_way_is_compensated_if_that_was_registered_first() {
+    check(
+        |ctx: WorkflowContext| async move {
+            let saga = ctx.saga();
+            let steps = saga.run(async {
+                saga.compensate_with(call_undo(&ctx, 1));
+                call_step(&ctx, 1).await?;
+                Ok(())
+            });
+            Ok(steps.await?)
+        },
+        &after_first_task(
+            "5 ActivityTaskScheduled type=step
+             6 WorkflowExecutionCancelRequested
+             7 WorkflowTaskScheduled
+             8 WorkflowTaskStarted",
+        ),
+        expect![[r#"
+            RequestCancelActivityTask scheduled=5
+            ScheduleActivityTask id=2 type=undo input=1 start_to_close=5s"#]],
     );
 }
