@@ -47,6 +47,24 @@ fn every_link_to_a_file_leads_somewhere() {
     violations.none();
 }
 
+/// The pages of a guide are part of the crate documentation, so they link the examples by their public address.
+#[test]
+fn every_link_into_the_repository_leads_somewhere() {
+    let prefix = format!("{}/tree/main/", env!("CARGO_PKG_REPOSITORY"));
+    let mut violations = Violations::default();
+    for (path, text) in texts(|name| name.ends_with(".md")) {
+        for (index, line) in text.lines().enumerate() {
+            for rest in line.split(&prefix).skip(1) {
+                let target = rest.split([')', ' ', '#']).next().unwrap_or(rest);
+                if !workspace().join(target).exists() {
+                    violations.lines.push(format!("{path}:{}: there is no `{target}`: correct the link", index + 1));
+                }
+            }
+        }
+    }
+    violations.none();
+}
+
 #[test]
 fn the_paths_in_architecture_and_contributing_exist() {
     let mut violations = Violations::default();
@@ -102,26 +120,47 @@ fn the_changelog_is_one_list() {
     violations.none();
 }
 
-/// The list of chapters, the modules and the links at the end of each chapter.
+/// The list of pages, the modules and the links at the end of each page. Pages under the heading "Look up" have no
+/// neighbours.
 #[test]
 fn the_chapters_of_a_guide_have_one_order() {
     let mut violations = Violations::default();
     for crate_folder in ["sdk", "testing"] {
         let guide = format!("{crate_folder}/docs/guide");
-        let chapters = linked_chapters(&read(&format!("{guide}/README.md")));
+        let index = read(&format!("{guide}/README.md"));
+        let pages = linked_chapters(&index);
+        let chapters = linked_chapters(index.split("\n# Look up\n").next().unwrap_or_default());
         let modules = read(&format!("{crate_folder}/src/guide.rs"));
         let modules: Vec<&str> =
             modules.lines().filter_map(|line| line.strip_prefix("pub mod ")?.split(' ').next()).collect();
-        assert_eq!(chapters, modules, "left: {guide}/README.md; right: {crate_folder}/src/guide.rs");
-        for (index, chapter) in chapters.iter().enumerate() {
-            let path = format!("{guide}/{chapter}.md");
+        assert_eq!(pages, modules, "left: {guide}/README.md; right: {crate_folder}/src/guide.rs");
+        for (index, page) in pages.iter().enumerate() {
+            let path = format!("{guide}/{page}.md");
             let text = read(&path);
             let footer = text.rsplit("\n---\n").next().unwrap_or_default();
-            let neighbours: Vec<&String> =
-                index.checked_sub(1).into_iter().chain([index + 1]).filter_map(|other| chapters.get(other)).collect();
-            if linked_chapters(footer).iter().ne(neighbours.iter().copied()) {
-                violations.lines.push(format!("{path}: its last line must link the chapters {neighbours:?}"));
+            let around = index.checked_sub(1).into_iter().chain([index + 1]);
+            let neighbours: Vec<&String> = match chapters.contains(page) {
+                true => around.filter_map(|other| chapters.get(other)).collect(),
+                false => Vec::new(),
+            };
+            if !footer.contains("](crate::guide)") || linked_chapters(footer).iter().ne(neighbours.iter().copied()) {
+                violations.lines.push(format!("{path}: its last line must link the guide and {neighbours:?}"));
             }
+        }
+    }
+    violations.none();
+}
+
+/// The chapters of Abide's guide run on the embedded server, so they are doc tests of `abide-testing`.
+#[test]
+fn every_chapter_is_a_doc_test() {
+    let mut violations = Violations::default();
+    let index = read("sdk/docs/guide/README.md");
+    let tested = read("testing/src/lib.rs");
+    for chapter in linked_chapters(index.split("\n# Look up\n").next().unwrap_or_default()) {
+        let file = format!("sdk/docs/guide/{chapter}.md");
+        if !tested.contains(&format!("include_str!(\"../../{file}\")")) {
+            violations.lines.push(format!("testing/src/lib.rs: include {file}, so that its programs are compiled and run"));
         }
     }
     violations.none();
