@@ -65,6 +65,38 @@ fn every_link_into_the_repository_leads_somewhere() {
     violations.none();
 }
 
+/// Rustdoc does not check the part of a link after `#`.
+#[test]
+fn every_link_to_a_section_of_the_guide_leads_to_a_heading() {
+    let mut violations = Violations::default();
+    for (path, text) in texts(|name| name.ends_with(".md") || name.ends_with(".rs")) {
+        let Some(crate_folder) = ["sdk", "testing"].into_iter().find(|name| path.starts_with(&format!("{name}/")))
+        else {
+            continue;
+        };
+        for (index, line) in text.lines().enumerate() {
+            let links =
+                line.split("](crate::guide::").skip(1).filter_map(|rest| rest.split(')').next()?.split_once('#'));
+            for (page, section) in links {
+                let headings = headings(&read(&format!("{crate_folder}/docs/guide/{page}.md")));
+                if !headings.iter().any(|heading| heading == section) {
+                    violations.lines.push(format!("{path}:{}: `{page}` has no heading `{section}`", index + 1));
+                }
+            }
+        }
+    }
+    violations.none();
+}
+
+/// The ids that rustdoc gives to the headings of a page.
+fn headings(text: &str) -> Vec<String> {
+    let headings = text.lines().filter(|line| line.starts_with("##"));
+    let words = headings.map(|line| line.trim_start_matches('#').trim().to_lowercase());
+    let id =
+        |words: String| words.replace(' ', "-").replace(|c: char| !c.is_alphanumeric() && c != '-' && c != '_', "");
+    words.map(id).collect()
+}
+
 #[test]
 fn the_paths_in_architecture_and_contributing_exist() {
     let mut violations = Violations::default();
@@ -160,7 +192,9 @@ fn every_chapter_is_a_doc_test() {
     for chapter in linked_chapters(index.split("\n# Look up\n").next().unwrap_or_default()) {
         let file = format!("sdk/docs/guide/{chapter}.md");
         if !tested.contains(&format!("include_str!(\"../../{file}\")")) {
-            violations.lines.push(format!("testing/src/lib.rs: include {file}, so that its programs are compiled and run"));
+            violations
+                .lines
+                .push(format!("testing/src/lib.rs: include {file}, so that its programs are compiled and run"));
         }
     }
     violations.none();
