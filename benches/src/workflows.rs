@@ -43,7 +43,7 @@ pub async fn fan_out(ctx: &WorkflowContext, n: u32) -> Result<u32, WorkflowError
 
 /// Waits for `n` signals `add`.
 #[workflow(name = "SignalCount")]
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct SignalCount {
     received: State<u32>,
 }
@@ -91,7 +91,7 @@ pub async fn local_activities_in_one_task(ctx: &WorkflowContext, n: u32) -> Resu
 
 /// Waits for `n` updates `add`.
 #[workflow(name = "UpdateCount")]
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct UpdateCount {
     received: State<u32>,
 }

@@ -45,6 +45,7 @@ pub use crate::workflow::{
 };
 
 use crate::converter::RawArguments;
+use crate::debug_only::debug_only;
 use crate::definition::PayloadValue;
 use crate::failure::ActivityError;
 use crate::workflow::update_result;
@@ -56,6 +57,8 @@ pub struct Travel<T> {
     /// Deserializes the argument.
     pub read: fn(&mut PayloadReader<'_>) -> Result<T, PayloadError>,
 }
+
+debug_only!(impl[T] Travel<T>, |_| {});
 
 /// Returns both functions at once, so that an unsuitable type is reported only once.
 pub const fn travel<T: PayloadValue>() -> Travel<T> {
@@ -197,6 +200,7 @@ impl<E: IntoErrorOf<WorkflowError>> ValidatorReturn for Result<(), E> {
 ///
 /// The compiler prefers an inherent constant to a trait's, and only `Result` has an inherent one. So the answer depends
 /// on the type, not on its spelling. Needs [`IsNoResult`] in scope.
+#[derive(Debug)]
 pub struct Returns<R>(PhantomData<R>);
 
 impl<T, E> Returns<Result<T, E>> {
@@ -213,6 +217,7 @@ pub trait IsNoResult {
 impl<R> IsNoResult for Returns<R> {}
 
 /// Marks a return type of a query or an update as a `Result` or not.
+#[derive(Debug)]
 pub struct Answer<const IS_RESULT: bool>;
 
 /// The answer of a query or an update that returns `R`.
@@ -282,6 +287,7 @@ pub fn a_workflow_starts_from_its_default_or_init<T: Default>() -> T {
 }
 
 /// The result of the first of two futures.
+#[derive(Debug)]
 pub enum Either<A, B> {
     /// The first.
     First(A),

@@ -9,6 +9,7 @@ extern crate self as abide;
 mod activity_defaults;
 mod bounded_text;
 mod by_name;
+mod debug_only;
 mod definition;
 mod direct_call;
 mod duration;

@@ -9,6 +9,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -288,6 +289,12 @@ pub struct Attributed<F> {
     code: F,
 }
 
+impl<F> fmt::Debug for Attributed<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attributed").finish_non_exhaustive()
+    }
+}
+
 impl<F> Attributed<F> {
     /// Wraps the code that `code` makes from the context that it should use.
     pub fn new(host: Arc<Host>, context: ActivityContext, code: impl FnOnce(ActivityContext) -> F) -> Self {
@@ -317,6 +324,12 @@ pub struct Counting<F> {
     context: ActivityContext,
     code: F,
     waker: Option<Arc<Counted>>,
+}
+
+impl<F> fmt::Debug for Counting<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Counting").finish_non_exhaustive()
+    }
 }
 
 impl<F> Counting<F> {

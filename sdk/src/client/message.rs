@@ -13,6 +13,7 @@ use super::errors::{QueryError, SignalError};
 use super::policies::{QueryRejectCondition, WorkflowExecutionStatus};
 use super::start::ClientFuture;
 use crate::converter::{PayloadError, PayloadWriter, read_first};
+use crate::debug_only::debug_only;
 use crate::definition::{Arguments, QueryDefinition, SignalDefinition};
 use crate::header::set_header;
 
@@ -26,6 +27,11 @@ pub struct SignalWorkflow<S: SignalDefinition> {
     header: Option<Header>,
     request_id: Option<String>,
 }
+
+debug_only!(impl[S: SignalDefinition] SignalWorkflow<S>, |this| {
+    signal: this.signal.name(),
+    workflow_id: this.execution.workflow_id,
+});
 
 impl<S: SignalDefinition> SignalWorkflow<S> {
     pub(super) fn new(connection: Connection, execution: WorkflowExecution, signal: S, args: &S::Args) -> Self {
@@ -84,6 +90,11 @@ pub struct QueryWorkflow<Q: QueryDefinition> {
     header: Option<Header>,
     reject_condition: Option<QueryRejectCondition>,
 }
+
+debug_only!(impl[Q: QueryDefinition] QueryWorkflow<Q>, |this| {
+    query: this.query.name(),
+    workflow_id: this.execution.workflow_id,
+});
 
 impl<Q: QueryDefinition> QueryWorkflow<Q> {
     pub(super) fn new(connection: Connection, execution: WorkflowExecution, query: Q, args: &Q::Args) -> Self {

@@ -19,6 +19,7 @@ use super::rpc::Rpc as _;
 use super::rpc_error::RpcError;
 use super::start::ClientFuture;
 use crate::converter::{PayloadError, read_first};
+use crate::debug_only::debug_only;
 use crate::definition::WorkflowDefinition;
 use crate::duration::secs;
 use crate::failure::{Failure, RetryState, TemporalFailure, cancelled_failure};
@@ -165,6 +166,12 @@ pub struct GetResult<W: WorkflowDefinition> {
     pub(super) follow_runs: bool,
     pub(super) workflow: PhantomData<fn() -> W>,
 }
+
+debug_only!(impl[W: WorkflowDefinition] GetResult<W>, |this| {
+    workflow_id: this.execution.workflow_id,
+    run_id: this.execution.run_id,
+    follow_runs: this.follow_runs,
+});
 
 impl<W: WorkflowDefinition> GetResult<W> {
     /// Waits for the result of this run only. Default: if a run continues as new, is retried, or repeats by cron, the

@@ -25,6 +25,7 @@ use super::result::WorkflowFailedError;
 use super::rpc_error::RpcError;
 use super::update_with_start::UpdateWithStart;
 use crate::converter::{PayloadError, PayloadWriter, to_payload};
+use crate::debug_only::debug_only;
 use crate::definition::{SignalOf, UpdateOf, WorkflowDefinition};
 use crate::duration::to_proto;
 use crate::header::set_header;
@@ -54,6 +55,12 @@ pub struct StartWorkflow<W: WorkflowDefinition, Until = UntilStarted> {
     unwritable: Option<PayloadError>,
     until: PhantomData<fn() -> Until>,
 }
+
+debug_only!(impl[W: WorkflowDefinition, Until] StartWorkflow<W, Until>, |this| {
+    workflow_type: this.workflow.name(),
+    workflow_id: this.request.workflow_id,
+    task_queue: this.request.task_queue.as_ref().map(|queue| &queue.name),
+});
 
 impl<W: WorkflowDefinition, Until> StartWorkflow<W, Until> {
     pub(super) fn new(connection: Connection, workflow: W, args: &W::Args) -> Self {

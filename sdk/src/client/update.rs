@@ -26,6 +26,7 @@ use super::rpc::Rpc;
 use super::rpc_error::RpcError;
 use super::start::ClientFuture;
 use crate::converter::{PayloadError, read_first};
+use crate::debug_only::debug_only;
 use crate::definition::UpdateDefinition;
 use crate::header::set_header;
 
@@ -50,6 +51,12 @@ pub struct UpdateWorkflow<U: UpdateDefinition, Until = UntilCompleted> {
     id: Option<String>,
     until: PhantomData<fn() -> Until>,
 }
+
+debug_only!(impl[U: UpdateDefinition, Until] UpdateWorkflow<U, Until>, |this| {
+    update: this.update.name(),
+    id: this.id,
+    workflow_id: this.execution.workflow_id,
+});
 
 impl<U: UpdateDefinition, Until> UpdateWorkflow<U, Until> {
     pub(super) fn new(

@@ -24,6 +24,7 @@ use super::rpc_error::RpcError;
 use super::start::{ClientFuture, StartWorkflow, UntilStarted};
 use super::update::{UpdateHandle, is_accepted, until_answered, update_request, wait_policy};
 use crate::converter::PayloadError;
+use crate::debug_only::debug_only;
 use crate::definition::{UpdateDefinition, WorkflowDefinition};
 use crate::header::set_header;
 
@@ -38,6 +39,12 @@ pub struct UpdateWithStart<W: WorkflowDefinition, U: UpdateDefinition> {
     update_header: Option<Header>,
     update_id: Option<String>,
 }
+
+debug_only!(impl[W: WorkflowDefinition, U: UpdateDefinition] UpdateWithStart<W, U>, |this| {
+    start: this.start,
+    update: this.update.name(),
+    update_id: this.update_id,
+});
 
 impl<W: WorkflowDefinition, U: UpdateDefinition> UpdateWithStart<W, U> {
     pub(super) fn new(

@@ -23,6 +23,7 @@ use super::metadata::user_metadata;
 use super::operation::{AwaitedKind, HandleState, tell_reason};
 use super::run_state::RunState;
 use crate::activity_defaults::HasDefaultTimeout;
+use crate::debug_only::debug_only;
 use crate::definition::{Activity, ActivityDefinition, Arguments, PayloadValue};
 use crate::duration::to_proto;
 use crate::failure::{ACTIVITY_CANCELLED, ActivityFailure, cancelled_failure};
@@ -77,6 +78,15 @@ pub struct ActivityHandle<T> {
 }
 
 type Request<D> = ActivityRequest<D, ActivityOptions>;
+
+debug_only!(impl[D: ActivityDefinition] ActivityWithoutTimeout<D>, |this| { call: this.call });
+
+debug_only!(impl[D: ActivityDefinition] ActivityCall<D>, |this| {
+    activity_type: this.request.as_ref().map(|request| request.definition.name()),
+    handle: this.handle,
+});
+
+debug_only!(impl[T] ActivityHandle<T>, |this| { activity_type: this.activity_type });
 
 impl CallOptions for ActivityOptions {
     const KIND: &'static str = "activity";

@@ -14,6 +14,7 @@ use std::task::{Context, Poll, Waker};
 use super::context::WorkflowContext;
 use super::inbound_message::InboundMessage;
 use super::run_state::RunState;
+use crate::debug_only::debug_only;
 use crate::failure::Cancelled;
 use crate::replay::slab::{Key, Slab};
 
@@ -75,6 +76,8 @@ pub struct CancellationScope {
     shared: Rc<RunState>,
     scope: Rc<Scope>,
 }
+
+debug_only!(impl[] CancellationScope, |this| { is_cancelled: this.is_cancelled() });
 
 impl CancellationScope {
     /// Runs a future in this scope: operations that it begins are cancelled with the scope.

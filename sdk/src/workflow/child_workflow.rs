@@ -26,6 +26,7 @@ use super::metadata::summary_and_details;
 use super::operation::{AwaitedKind, HandleState, OperationFuture};
 use super::run_state::RunState;
 use crate::converter::{PayloadError, PayloadWriter, to_payload};
+use crate::debug_only::debug_only;
 use crate::definition::{Arguments, PayloadValue, SignalOf, Workflow, WorkflowDefinition};
 use crate::duration::to_proto;
 use crate::failure::{CANCELLED, ChildWorkflowFailure, cancelled_failure};
@@ -92,6 +93,21 @@ struct RunningChild {
     namespace: Option<Box<str>>,
     location: &'static Location<'static>,
 }
+
+debug_only!(impl[W: WorkflowDefinition] ChildWorkflowCall<W>, |this| {
+    workflow_type: this.request.as_ref().map(|request| request.workflow.name()),
+    running: this.running,
+});
+
+debug_only!(impl[W: WorkflowDefinition] ChildWorkflowStart<W>, |this| { running: this.running });
+
+debug_only!(impl[W: WorkflowDefinition] ChildWorkflowHandle<W>, |this| {
+    running: this.running,
+    workflow_id: this.execution.workflow_id,
+    run_id: this.execution.run_id,
+});
+
+debug_only!(impl[] RunningChild, |this| { workflow_type: this.workflow_type });
 
 impl WorkflowContext {
     /// Runs another workflow as a child of this one: `ctx.child_workflow(bill, order).await?` starts it and waits for

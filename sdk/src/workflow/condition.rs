@@ -19,6 +19,7 @@ use super::context::WorkflowContext;
 use super::inbound_message::InboundMessage;
 use super::run_state::RunState;
 use super::timer::TimerHandle;
+use crate::debug_only::debug_only;
 use crate::failure::Cancelled;
 
 /// Moment at which the conditions of a run are asked, and number of conditions that are met at a time.
@@ -166,6 +167,10 @@ struct Wait {
     after_request: bool,
     location: &'static Location<'static>,
 }
+
+debug_only!(impl[F] WaitUntil<F>, |this| { location: this.wait.location });
+
+debug_only!(impl[F] WaitUntilTimeout<F>, |this| { timeout: this.timeout, location: this.wait.location });
 
 impl WorkflowContext {
     /// Waits until `condition` is true. It is asked again after every change that the workflow's code may have made, so

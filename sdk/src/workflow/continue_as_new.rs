@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::context::WorkflowContext;
 use crate::converter::{PayloadWriter, to_payload};
+use crate::debug_only::debug_only;
 use crate::definition::{Arguments, Workflow, WorkflowDefinition};
 use crate::duration::to_proto;
 use crate::failure::WorkflowError;
@@ -25,6 +26,10 @@ pub struct ContinueAsNew {
     own_queue: bool,
     versioning_intent: VersioningIntent,
 }
+
+debug_only!(impl[] ContinueAsNew, |this| {
+    workflow_type: this.attributes.as_ref().ok().and_then(|next| next.workflow_type.as_ref()).map(|next| &next.name),
+});
 
 impl WorkflowContext {
     /// Prepares the next run, which replaces this one when it is returned.

@@ -18,6 +18,7 @@ use super::metadata::user_metadata;
 use super::operation::{AwaitedKind, HandleState};
 use super::run_state::RunState;
 use crate::converter::{PayloadError, PayloadWriter};
+use crate::debug_only::debug_only;
 use crate::definition::SignalDefinition;
 use crate::failure::{ExternalWorkflowFailure, cancelled_failure};
 use crate::header::Headers;
@@ -79,6 +80,23 @@ pub struct DeliveryHandle {
     workflow_id: String,
     state: HandleState<Box<ExternalWorkflowFailure>>,
 }
+
+debug_only!(impl[] ExternalWorkflow, |this| { target: this.target });
+
+debug_only!(impl[] Target, |this| {
+    workflow_id: this.execution.workflow_id,
+    run_id: this.execution.run_id,
+    namespace: this.namespace,
+});
+
+debug_only!(impl[S: SignalDefinition] SignalExternalWorkflow<S>, |this| {
+    signal: this.message.as_ref().map(|message| message.0.name()),
+    target: this.target,
+});
+
+debug_only!(impl[] CancelExternalWorkflow, |this| { target: this.target });
+
+debug_only!(impl[] DeliveryHandle, |this| { workflow_id: this.workflow_id });
 
 impl WorkflowContext {
     /// Refers to another workflow, to signal or cancel it. Does not check that the workflow exists.

@@ -1,6 +1,7 @@
 //! Traits that the macros implement: a workflow's code behind one object, so that the runtime is not generic over it.
 
 use std::any::Any;
+use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
@@ -113,6 +114,28 @@ pub enum UpdateDispatch {
     Undecodable(PayloadError),
     /// There is no handler of that name.
     Unknown,
+}
+
+impl fmt::Debug for SignalDispatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done(result) => f.debug_tuple("Done").field(result).finish(),
+            Self::Running(_) => f.write_str("Running(..)"),
+            Self::Undecodable(error) => f.debug_tuple("Undecodable").field(error).finish(),
+            Self::Unknown => f.write_str("Unknown"),
+        }
+    }
+}
+
+impl fmt::Debug for UpdateDispatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Accepted(_) => f.write_str("Accepted(..)"),
+            Self::Rejected(error) => f.debug_tuple("Rejected").field(error).finish(),
+            Self::Undecodable(error) => f.debug_tuple("Undecodable").field(error).finish(),
+            Self::Unknown => f.write_str("Unknown"),
+        }
+    }
 }
 
 /// Serializes an update's result. A value that cannot be serialized fails the workflow task, so that the workflow can

@@ -26,6 +26,7 @@ use super::operation::{AwaitedKind, HandleState, tell_reason};
 use super::run_state::RunState;
 use super::timer::TimerHandle;
 use crate::activity_defaults::HasDefaultTimeout;
+use crate::debug_only::debug_only;
 use crate::definition::{Activity, ActivityDefinition, Arguments};
 use crate::failure::{ACTIVITY_CANCELLED, ActivityFailure, cancelled_failure};
 use crate::replay::LocalActivityTask;
@@ -75,6 +76,17 @@ enum Phase {
 }
 
 type Request<D> = ActivityRequest<D, Options>;
+
+debug_only!(impl[D: ActivityDefinition] LocalActivityWithoutTimeout<D>, |this| { call: this.call });
+
+debug_only!(impl[D: ActivityDefinition] LocalActivityCall<D>, |this| {
+    activity_type: this.request.as_ref().map(|request| request.definition.name()),
+    handle: this.handle,
+});
+
+debug_only!(impl[D: ActivityDefinition] LocalActivityHandle<D>, |this| {
+    activity_type: this.request.definition.name(),
+});
 
 /// Options of one call.
 struct Options {

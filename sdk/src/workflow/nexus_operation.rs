@@ -18,6 +18,7 @@ use super::metadata::user_metadata;
 use super::operation::{AwaitedKind, HandleState, OperationFuture};
 use super::run_state::RunState;
 use crate::converter::to_payload;
+use crate::debug_only::debug_only;
 use crate::definition::PayloadValue;
 use crate::duration::to_proto;
 use crate::failure::NexusOperationFailure;
@@ -80,6 +81,15 @@ struct Request<I, O> {
     options: Options,
     location: &'static Location<'static>,
 }
+
+debug_only!(impl[I, O] NexusOperationCall<I, O>, |this| {
+    operation: this.request.as_ref().map(|request| &request.operation),
+    handle: this.handle,
+});
+
+debug_only!(impl[O] NexusOperationStart<O>, |this| { handle: this.handle });
+
+debug_only!(impl[O] NexusOperationHandle<O>, |this| { service: this.service, operation: this.operation });
 
 #[derive(Default)]
 struct Options {

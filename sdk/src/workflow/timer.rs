@@ -14,6 +14,7 @@ use super::context::WorkflowContext;
 use super::metadata::user_metadata;
 use super::operation::{AwaitedKind, HandleState};
 use super::run_state::RunState;
+use crate::debug_only::debug_only;
 use crate::duration::to_proto;
 use crate::failure::Cancelled;
 use crate::replay::command_queue::CommandBody;
@@ -37,6 +38,10 @@ pub struct TimerHandle {
     /// Ended before it began: in a cancelled scope, or with zero length in a task that an older version recorded.
     state: HandleState<Result<(), Cancelled>>,
 }
+
+debug_only!(impl[] TimerCall, |this| { duration: this.duration, location: this.location });
+
+debug_only!(impl[] TimerHandle, |_| {});
 
 impl WorkflowContext {
     /// Sleeps for `duration` of the workflow's time, which goes on while no worker runs.

@@ -23,6 +23,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "definition",
             "direct_call",
             "bounded_text",
+            "debug_only",
             "duration",
             "failure",
             "converter",

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use super::context_values::in_values;
+use crate::debug_only::debug_only;
 use crate::workflow::cancellation::CancellationScope;
 use crate::workflow::context::WorkflowContext;
 use crate::workflow::event_group::in_groups;
@@ -19,6 +20,8 @@ pub struct JoinHandle<T> {
     slot: Rc<RefCell<Slot<T>>>,
     scope: CancellationScope,
 }
+
+debug_only!(impl[T] JoinHandle<T>, |this| { scope: this.scope });
 
 struct Slot<T> {
     result: Option<T>,

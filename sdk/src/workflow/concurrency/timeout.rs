@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use crate::debug_only::debug_only;
 use crate::duration::text;
 use crate::workflow::context::WorkflowContext;
 use crate::workflow::run_state::RunState;
@@ -25,6 +26,8 @@ pub struct Timeout<F> {
     future: Option<Pin<Box<F>>>,
     timer: Timer,
 }
+
+debug_only!(impl[F] Timeout<F>, |this| { after: this.after, location: this.location });
 
 /// A future did not end within its time, which [`WorkflowContext::timeout`] had limited.
 ///
