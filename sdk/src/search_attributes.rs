@@ -9,6 +9,7 @@ use abide_protos::Timestamp;
 use abide_protos::temporal::api::common::v1::{Payload, SearchAttributes as SearchAttributesProto};
 
 use crate::converter::{PayloadError, from_payload, to_payload};
+use crate::debug_only::debug_only;
 use crate::duration::time_from_proto;
 
 /// The metadata key for the type of a search attribute.
@@ -38,12 +39,14 @@ pub struct SearchAttributeKey<T> {
 }
 
 /// A change of a search attribute, made with [`SearchAttributeKey::set`] or [`SearchAttributeKey::unset`].
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "a search attribute does nothing until it is upserted or given to a start"]
 pub struct SearchAttributeUpdate {
     pub(crate) name: Cow<'static, str>,
     pub(crate) payload: Payload,
 }
+
+debug_only!(impl[] SearchAttributeUpdate, |this| { name: this.name });
 
 /// A type of search attribute values.
 pub trait SearchAttributeValue: sealed::Value {}
@@ -189,8 +192,9 @@ pub trait SearchAttributes: Sized {
 }
 
 /// The attributes of a run, for the derive macro.
-#[derive(Debug)]
 pub struct SearchAttributesReader<'a>(pub(crate) Option<&'a SearchAttributesProto>);
+
+debug_only!(impl[] SearchAttributesReader<'_>, |_| {});
 
 /// The type of a field that is a search attribute.
 #[diagnostic::on_unimplemented(
@@ -278,7 +282,9 @@ mod sealed {
 
     /// Implemented only for the seven types that the server knows.
     pub trait Value: Sized {
+        #[doc(hidden)]
         fn write(&self) -> Result<Payload, PayloadError>;
+        #[doc(hidden)]
         fn read(payload: &Payload) -> Option<Self>;
     }
 

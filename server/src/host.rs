@@ -5,6 +5,7 @@
 //! arrived have had a chance to read them. An activity that awaits an outcome neither stops the clock nor moves it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -30,7 +31,6 @@ const TURNS: u32 = 8;
 const KEPT_FAILURES: usize = 10;
 
 /// An engine with its clock and its waiting callers.
-#[derive(Debug)]
 pub struct Host {
     inner: Mutex<Flow>,
     /// Notified when the next deadline may have changed.
@@ -41,6 +41,13 @@ pub struct Host {
     verdict: watch::Sender<Option<String>>,
     /// The same, while it is not told yet because the workflows' code is being queried for its position.
     unexplained: watch::Sender<Option<Unexplained>>,
+}
+
+/// The engine holds the payloads of all runs, so nothing of it is shown.
+impl fmt::Debug for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Host").finish_non_exhaustive()
+    }
 }
 
 /// A verdict that is told once it is known where the workflows' code waits.

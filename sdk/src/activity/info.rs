@@ -6,12 +6,13 @@ use abide_protos::temporal::api::common::v1::Header;
 use serde::Serialize;
 
 use crate::converter::{PayloadError, from_payload, to_payload};
+use crate::debug_only::debug_only;
 use crate::definition::PayloadValue;
 use crate::priority::Priority;
 use crate::retry_policy::RetryPolicy;
 
 /// Information about an activity attempt (Temporal's activity info).
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ActivityInfo {
     /// Activity id within its workflow.
@@ -53,6 +54,27 @@ pub struct ActivityInfo {
     pub priority: Priority,
     pub(crate) header: Header,
 }
+
+// Whoever knows the task token can complete the activity.
+debug_only!(impl[] ActivityInfo, |this| {
+    activity_id: this.activity_id,
+    activity_type: this.activity_type,
+    attempt: this.attempt,
+    is_local: this.is_local,
+    task_queue: this.task_queue,
+    namespace: this.namespace,
+    workflow_id: this.workflow_id,
+    run_id: this.run_id,
+    workflow_type: this.workflow_type,
+    scheduled_time: this.scheduled_time,
+    current_attempt_scheduled_time: this.current_attempt_scheduled_time,
+    started_time: this.started_time,
+    start_to_close_timeout: this.start_to_close_timeout,
+    schedule_to_close_timeout: this.schedule_to_close_timeout,
+    heartbeat_timeout: this.heartbeat_timeout,
+    retry_policy: this.retry_policy,
+    priority: this.priority,
+});
 
 impl ActivityInfo {
     /// Returns info for an activity that runs outside a worker, in a test: attempt 1, everything else empty.

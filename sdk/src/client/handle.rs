@@ -20,6 +20,7 @@ use super::rpc_error::RpcError;
 use super::start::ClientFuture;
 use super::update::{UntilAccepted, UntilCompleted, UpdateHandle, UpdateWorkflow};
 use crate::History;
+use crate::debug_only::debug_only;
 use crate::definition::{QueryOf, SignalOf, UpdateDefinition, UpdateOf, WorkflowDefinition};
 
 /// A handle to a workflow, started by this client or elsewhere.
@@ -305,11 +306,14 @@ impl<W: WorkflowDefinition> fmt::Debug for WorkflowHandle<W> {
 
 /// A request to cancel a workflow, sent when awaited.
 #[must_use = "the cancellation is requested only when this is awaited"]
-#[derive(Debug)]
 pub struct CancelWorkflow {
     connection: Connection,
     request: RequestCancelWorkflowExecutionRequest,
 }
+
+debug_only!(impl[] CancelWorkflow, |this| {
+    workflow_id: this.request.workflow_execution.as_ref().map(|execution| &execution.workflow_id),
+});
 
 impl CancelWorkflow {
     /// Sets the reason, which the workflow and its history show.
@@ -330,11 +334,14 @@ impl IntoFuture for CancelWorkflow {
 
 /// A request to terminate a workflow, sent when awaited.
 #[must_use = "the workflow is terminated only when this is awaited"]
-#[derive(Debug)]
 pub struct TerminateWorkflow {
     connection: Connection,
     request: TerminateWorkflowExecutionRequest,
 }
+
+debug_only!(impl[] TerminateWorkflow, |this| {
+    workflow_id: this.request.workflow_execution.as_ref().map(|execution| &execution.workflow_id),
+});
 
 impl TerminateWorkflow {
     /// Sets the reason, which the workflow's history and the errors of waiting callers show.

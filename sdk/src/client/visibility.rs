@@ -12,6 +12,7 @@ use super::connection::Connection;
 use super::description::WorkflowExecutionInfo;
 use super::rpc_error::RpcError;
 use crate::converter::{PayloadError, from_payload};
+use crate::debug_only::debug_only;
 use crate::definition::PayloadValue;
 
 /// Workflows that match a query, fetched page by page.
@@ -95,11 +96,13 @@ impl WorkflowCount {
 }
 
 /// The number of workflows in one group of a query with `GROUP BY`.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct WorkflowCountGroup {
     count: u64,
     values: Vec<Payload>,
 }
+
+debug_only!(impl[] WorkflowCountGroup, |this| { count: this.count });
 
 impl WorkflowCountGroup {
     /// Returns the number of workflows in the group.

@@ -1,6 +1,7 @@
 //! Inputs and outputs of a run: plain values, so that the same inputs always give the same outputs.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::panic::Location;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use abide_protos::temporal::api::query::v1::{WorkflowQuery, WorkflowQueryResult}
 use abide_protos::temporal::api::sdk::v1::WorkflowTaskCompletedMetadata;
 
 use super::nondeterminism::Nondeterminism;
+use crate::debug_only::debug_only;
 use crate::history::History;
 use crate::retry_policy::RetryPolicy;
 
@@ -42,7 +44,7 @@ pub enum Until {
 }
 
 /// One workflow task as polled, already split from its transport.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct WorkflowTask {
     /// Id of the last event that a worker received before this task; 0 for the first task.
     pub previous_started_event_id: i64,
@@ -63,7 +65,7 @@ pub struct WorkflowTask {
 }
 
 /// A local activity to run.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct LocalActivityTask {
     /// Number in the run.
     pub seq: u32,
@@ -107,7 +109,7 @@ pub struct LocalActivityResolution {
 }
 
 /// Outcome of a local activity.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum LocalActivityResult {
     /// It completed with this result.
     Completed(Payload),
@@ -123,7 +125,7 @@ pub enum LocalActivityResult {
 }
 
 /// Consecutive events of a history.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct HistoryPage {
     /// Events, in order.
     pub events: Vec<HistoryEvent>,
@@ -141,7 +143,6 @@ impl From<History> for HistoryPage {
 /// Output of a run.
 ///
 /// The enum is exhaustive on purpose: a caller must handle every output, and the compiler tells it about a new one.
-#[derive(Debug)]
 pub enum Output {
     /// The task is complete: report it to the server.
     Complete(Box<WorkflowTaskCompletion>),
@@ -170,7 +171,7 @@ pub enum Output {
 pub type Statement = Option<&'static Location<'static>>;
 
 /// A completed workflow task, for the server.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct WorkflowTaskCompletion {
     /// Commands, in the order in which the history will hold their events.
     pub commands: Vec<Command>,
@@ -193,7 +194,6 @@ pub struct WorkflowTaskCompletion {
 }
 
 /// A failed workflow task, for the server.
-#[derive(Debug)]
 pub struct WorkflowTaskFailure {
     /// Cause that the server records.
     pub cause: WorkflowTaskFailedCause,
@@ -202,3 +202,73 @@ pub struct WorkflowTaskFailure {
     /// Difference between code and history, if that is the cause.
     pub nondeterminism: Option<Box<Nondeterminism>>,
 }
+
+// Temporal's messages hold the payloads of a run, so these say only what kind of message there is, or how many.
+
+debug_only!(impl[] WorkflowTask, |this| {
+    previous_started_event_id: this.previous_started_event_id,
+    until: this.until,
+    attempt: this.attempt,
+    history: this.history,
+    messages: this.messages.len(),
+    queries: this.queries.iter().map(|(_, query)| &query.query_type).collect::<Vec<_>>(),
+    query: this.query.as_ref().map(|query| &query.query_type),
+});
+
+debug_only!(impl[] HistoryPage, |this| {
+    events: this.events.len(),
+    has_next_page: !this.next_page_token.is_empty(),
+});
+
+debug_only!(impl[] LocalActivityTask, |this| {
+    seq: this.seq,
+    activity_id: this.activity_id,
+    activity_type: this.activity_type,
+    attempt: this.attempt,
+    schedule_to_close_timeout: this.schedule_to_close_timeout,
+    schedule_to_start_timeout: this.schedule_to_start_timeout,
+    start_to_close_timeout: this.start_to_close_timeout,
+    retry_policy: this.retry_policy,
+});
+
+impl fmt::Debug for LocalActivityResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Completed(_) => f.write_str("Completed(..)"),
+            Self::Failed(failure) => f.debug_tuple("Failed").field(&failure.message).finish(),
+            Self::BackOff { failure, delay } => {
+                f.debug_struct("BackOff").field("failure", &failure.message).field("delay", delay).finish()
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Complete(completion) => f.debug_tuple("Complete").field(completion).finish(),
+            Self::Fail(failure) => f.debug_tuple("Fail").field(failure).finish(),
+            Self::AnswerQuery(answer) => f.debug_tuple("AnswerQuery").field(&answer.result_type()).finish(),
+            Self::NeedHistory { .. } => f.debug_struct("NeedHistory").finish_non_exhaustive(),
+            Self::RunLocalActivities { start, cancel } => {
+                f.debug_struct("RunLocalActivities").field("start", start).field("cancel", cancel).finish()
+            }
+            Self::Idle => f.write_str("Idle"),
+        }
+    }
+}
+
+debug_only!(impl[] WorkflowTaskCompletion, |this| {
+    commands: this.commands.iter().map(Command::command_type).collect::<Vec<_>>(),
+    messages: this.messages.len(),
+    query_results: this.query_results.len(),
+    closes_workflow: this.closes_workflow,
+    force_create_new_workflow_task: this.force_create_new_workflow_task,
+    cancel_local_activities: this.cancel_local_activities,
+});
+
+debug_only!(impl[] WorkflowTaskFailure, |this| {
+    cause: this.cause,
+    message: this.failure.message,
+    nondeterminism: this.nondeterminism,
+});

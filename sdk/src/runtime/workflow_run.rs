@@ -95,7 +95,7 @@ pub struct WorkflowRun {
 }
 
 /// Outcome of a run's code, to be compared with the history (by the replayer).
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub enum ReplayedOutcome {
     /// The workflow completed with this result.
     Completed(Option<Payloads>),
@@ -105,6 +105,18 @@ pub enum ReplayedOutcome {
     Cancelled,
     /// The workflow continued as new.
     ContinuedAsNew,
+}
+
+/// A result is a payload, whose value is not shown.
+impl std::fmt::Debug for ReplayedOutcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Completed(_) => f.write_str("Completed(..)"),
+            Self::Failed(failure) => f.debug_tuple("Failed").field(failure).finish(),
+            Self::Cancelled => f.write_str("Cancelled"),
+            Self::ContinuedAsNew => f.write_str("ContinuedAsNew"),
+        }
+    }
 }
 
 impl WorkflowRun {

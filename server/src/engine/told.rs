@@ -5,13 +5,20 @@ use std::fmt;
 use super::api::failure::Failure;
 
 /// A text with the messages of failures, which may be encoded.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Told(Vec<Part>);
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum Part {
     Text(String),
     Message(Box<Failure>),
+}
+
+/// As it reads: of a failure only the message, not its details.
+impl fmt::Debug for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Told({self})")
+    }
 }
 
 impl Told {
