@@ -208,11 +208,23 @@ fn from_value(value: Value, json: &[u8], item: Option<usize>) -> Result<History,
         let offset =
             problem.event.and_then(|index| events_offset(json, begin).and_then(|at| nth_offset(json, at, index)));
         let position = line_and_column(json, offset.unwrap_or(begin));
-        HistoryError::at(position, format!("{of_item}{event}{field}{}", problem.message))
+        HistoryError::at(position, format!("{of_item}{event}{field}{}", without_value(&problem.message)))
     })?;
     check_event_ids(&history.events)
         .map_err(|message| HistoryError::at(line_and_column(json, begin), format!("{of_item}{message}")))?;
     Ok(History::from_events(history.events))
+}
+
+/// Removes the value that serde quotes (`invalid type: string "..", expected a map`): it may be a payload's.
+fn without_value(message: &str) -> String {
+    for problem in ["invalid type: ", "invalid value: "] {
+        if let Some((found, expected)) = message.strip_prefix(problem).and_then(|rest| rest.rsplit_once(", expected "))
+        {
+            let kind = found.split(['"', '`']).next().unwrap_or_default().trim_end();
+            return format!("{problem}{kind}, expected {expected}");
+        }
+    }
+    message.to_owned()
 }
 
 /// Returns the offset of the list of events, for the history at `from`.
