@@ -240,7 +240,7 @@ fn cancelled_before_it_is_sent_leaves_no_command_whatever_the_type() {
             for cancellation_type in TYPES {
                 let started = pay(&ctx).cancellation_type(cancellation_type).start();
                 started.cancel();
-                all.push(told(&started.await.err().expect("it was cancelled")));
+                all.push(told(&started.await.expect_err("it was cancelled")));
             }
             assert!(all.iter().all(|one| *one == all[0]));
             Ok(all.swap_remove(0))
@@ -262,7 +262,7 @@ fn a_call_in_a_cancelled_scope_fails_at_once() {
             let both = scope
                 .run(async move {
                     let awaited = pay(&inner).await.unwrap_err();
-                    let started = pay(&inner).start().await.err().expect("nothing was started");
+                    let started = pay(&inner).start().await.expect_err("nothing was started");
                     assert_eq!(told(&awaited), told(&started));
                     told(&awaited)
                 })
