@@ -328,7 +328,10 @@ async fn books_once(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
 /// Cancels the workflow as soon as its activity runs, which takes that long, and then lets an hour pass. Returns true
 /// if the activity has ended by then.
 #[expect(clippy::disallowed_methods, reason = "that the activity sleeps is what is tested")]
-async fn has_booked(env: &TestWorkflowEnvironment, takes: Option<Duration>) -> bool {
+async fn has_booked(
+    env: &TestWorkflowEnvironment,
+    takes: Option<Duration>,
+) -> Result<bool, Box<dyn std::error::Error>> {
     let (begun, booked) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)));
     let (begins, books_now) = (Arc::clone(&begun), Arc::clone(&booked));
     let worker = env.worker("held").workflow(books_once).mock_async(books, move |_ctx, _| {
@@ -347,18 +350,18 @@ async fn has_booked(env: &TestWorkflowEnvironment, takes: Option<Duration>) -> b
         let handle = env.client().start(books_once, ()).task_queue("held").await?;
         begun.notified().await;
         handle.cancel().await?;
-        assert!(handle.result().await.unwrap_err().is_cancelled());
+        assert!(handle.result().await.is_err_and(|error| error.is_cancelled()));
         env.sleep(hours(1)).await;
         Ok::<_, Box<dyn std::error::Error>>(())
     };
-    env.run(worker, test).await.unwrap();
-    booked.load(Ordering::SeqCst)
+    env.run(worker, test).await?;
+    Ok(booked.load(Ordering::SeqCst))
 }
 
 #[tokio::test]
 async fn an_activity_whose_workflow_has_closed_holds_the_clock_until_it_ends() -> Outcome {
     let env = TestWorkflowEnvironment::start().await?;
-    assert!(has_booked(&env, Some(millis(300))).await);
+    assert!(has_booked(&env, Some(millis(300))).await?);
     assert_eq!(env.elapsed(), hours(1));
     Ok(())
 }
@@ -366,7 +369,7 @@ async fn an_activity_whose_workflow_has_closed_holds_the_clock_until_it_ends() -
 #[tokio::test(start_paused = true)]
 async fn on_a_paused_clock_it_ends_at_its_time() -> Outcome {
     let env = TestWorkflowEnvironment::start().await?;
-    assert!(has_booked(&env, Some(mins(20))).await);
+    assert!(has_booked(&env, Some(mins(20))).await?);
     assert!(env.elapsed() >= hours(1), "{:?}", env.elapsed());
     Ok(())
 }
@@ -375,7 +378,7 @@ async fn on_a_paused_clock_it_ends_at_its_time() -> Outcome {
 async fn an_activity_without_an_end_does_not_hold_it_for_ever() -> Outcome {
     let env = TestWorkflowEnvironment::start().await?;
     env.set_patience(secs(1));
-    assert!(!has_booked(&env, None).await);
+    assert!(!has_booked(&env, None).await?);
     assert_eq!(env.elapsed(), hours(1));
     Ok(())
 }
