@@ -352,7 +352,10 @@ impl Inner {
         };
         match answered.await {
             Ok(response) => Ok(response.into_inner()),
-            Err(status) => Err(RpcError::from_status(R::NAME, &status)),
+            Err(status) => {
+                let error = RpcError::from_status(R::NAME, &status);
+                Err(if matches!(self.transport, Transport::Channel(_)) { error.at(&self.address) } else { error })
+            }
         }
     }
 }
@@ -365,6 +368,7 @@ pub(crate) async fn sleep(time: Duration) {
 
 fn endpoint(address: &str, tls: Option<TlsOptions>) -> Result<Endpoint, ConnectError> {
     let invalid = |error: &dyn std::error::Error| {
+        let address = address.escape_debug();
         ConnectError::invalid(format!("`{address}` is not the address of a server ({error}); expected `host:port`"))
     };
     let endpoint = Endpoint::from_shared(address.to_string())
@@ -388,8 +392,9 @@ fn with_tls(endpoint: Endpoint, tls: TlsOptions) -> Result<Endpoint, ConnectErro
     config = match tls.server_ca_cert {
         Some(pem) if !has_certificate(&pem) => {
             return Err(ConnectError::invalid(format!(
-                "the {} bytes of `server_ca_cert` hold no certificate; expected PEM text with `-----BEGIN \
-                 CERTIFICATE-----`: the content of the file, not its path",
+                "the {} bytes of `TlsOptions::server_ca_cert` (TEMPORAL_TLS_SERVER_CA_CERT_PATH or _DATA) hold no \
+                 certificate; expected PEM text with `-----BEGIN CERTIFICATE-----`: the content of the file, not its \
+                 path",
                 pem.len()
             )));
         }
@@ -404,10 +409,20 @@ fn with_tls(endpoint: Endpoint, tls: TlsOptions) -> Result<Endpoint, ConnectErro
     }
     endpoint.tls_config(config).map_err(|error| {
         let cause = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
-        ConnectError::invalid(format!(
-            "the TLS settings cannot be used: {cause}; expected certificates and keys as PEM"
-        ))
+        ConnectError::invalid(format!("the TLS settings cannot be used: {}{cause}", expected_of_tls(&cause)))
     })
+}
+
+/// Names the setting that the transport's error is about.
+#[cfg(feature = "tls")]
+fn expected_of_tls(cause: &str) -> &'static str {
+    if cause.contains("dns name") {
+        "expected `TlsOptions::server_name` (TEMPORAL_TLS_SERVER_NAME) to be a name such as `temporal.example`: "
+    } else if cause.contains("private key") {
+        "expected the key of `TlsOptions::client_identity` (TEMPORAL_TLS_CLIENT_KEY_PATH) as PEM: "
+    } else {
+        "expected certificates and keys as PEM: "
+    }
 }
 
 /// A PEM text without a certificate would trust none, and every server would be rejected as untrusted.
@@ -433,11 +448,14 @@ fn metadata(options: &ClientOptions) -> Result<MetadataMap, ConnectError> {
     metadata.insert("client-version", MetadataValue::from_static(env!("CARGO_PKG_VERSION")));
     // Without this header, the server reports a retried or repeated run as continued as new.
     metadata.insert("supported-features", MetadataValue::from_static("follows-next-run-id"));
+    check_names(options)?;
     metadata.insert("temporal-namespace", header_value("the namespace", &options.namespace)?);
     for (name, value) in &options.rpc_metadata {
         let key: MetadataKey<Ascii> = name.parse().map_err(|_| {
             ConnectError::invalid(format!(
-                "`{name}` is not a valid name of a header; expected lower-case letters, digits, `-` and `_`"
+                "`{}` is not a valid name of a header in `rpc_metadata`; expected lower-case letters, digits, `-` and \
+                 `_`, not the prefix `grpc-`, and not the suffix `-bin`",
+                name.escape_debug()
             ))
         })?;
         metadata.insert(key, header_value(&format!("the value of the header `{name}`"), value)?);
@@ -450,11 +468,37 @@ fn metadata(options: &ClientOptions) -> Result<MetadataMap, ConnectError> {
     Ok(metadata)
 }
 
+/// Refuses settings that the server would take for missing ones, or the protocol for its own.
+fn check_names(options: &ClientOptions) -> Result<(), ConnectError> {
+    if options.namespace.is_empty() {
+        return Err(ConnectError::invalid(
+            "the namespace is empty; expected the name of a namespace, or leave the option out for `default`",
+        ));
+    }
+    if options.identity.as_ref().is_some_and(|identity| identity.is_empty()) {
+        return Err(ConnectError::invalid(
+            "the client's identity is empty; expected a name for histories, or leave the option out for `pid@hostname`",
+        ));
+    }
+    if options.api_key.as_ref().is_some_and(|key| key.trim().is_empty()) {
+        return Err(ConnectError::invalid(
+            "the API key is empty; expected the key, or leave the option out to connect without one",
+        ));
+    }
+    match options.rpc_metadata.iter().find(|(name, _)| name.starts_with("grpc-")) {
+        None => Ok(()),
+        Some((name, _)) => Err(ConnectError::invalid(format!(
+            "`{}` in `rpc_metadata` begins with `grpc-`, which gRPC reserves; choose another name",
+            name.escape_debug()
+        ))),
+    }
+}
+
 /// The error does not show the value, because it may be a secret.
 fn header_value(what: &str, value: &str) -> Result<MetadataValue<Ascii>, ConnectError> {
     value.parse().map_err(|_| {
         ConnectError::invalid(format!(
-            "{what} has characters that a header cannot hold; expected visible ASCII characters"
+            "{what} has characters that a gRPC header cannot hold; expected visible ASCII characters"
         ))
     })
 }

@@ -8,11 +8,45 @@ use super::options::{ClientOptions, TlsChoice, TlsOptions};
 type Variable<'a> = &'a dyn Fn(&str) -> Option<String>;
 type ReadFile<'a> = &'a dyn Fn(&str) -> io::Result<Vec<u8>>;
 
+/// The variables that [`read`] knows.
+const NAMES: [&str; 13] = [
+    "TEMPORAL_ADDRESS",
+    "TEMPORAL_NAMESPACE",
+    "TEMPORAL_API_KEY",
+    "TEMPORAL_TLS",
+    "TEMPORAL_TLS_SERVER_CA_CERT_PATH",
+    "TEMPORAL_TLS_SERVER_CA_CERT_DATA",
+    "TEMPORAL_TLS_CLIENT_CERT_PATH",
+    "TEMPORAL_TLS_CLIENT_CERT_DATA",
+    "TEMPORAL_TLS_CLIENT_KEY_PATH",
+    "TEMPORAL_TLS_CLIENT_KEY_DATA",
+    "TEMPORAL_TLS_SERVER_NAME",
+    "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION",
+    "TEMPORAL_PROFILE",
+];
+
+/// Reads the options of this process.
+pub(super) fn read_process() -> Result<ClientOptions, ConnectError> {
+    let unreadable = NAMES.iter().find(|name| std::env::var_os(name).is_some_and(|value| value.to_str().is_none()));
+    if let Some(name) = unreadable {
+        return Err(ConnectError::invalid(format!("{name} is not valid Unicode; expected text in UTF-8")));
+    }
+    read(&|name| std::env::var(name).ok(), &|path| std::fs::read(path))
+}
+
 /// Reads the options. `variable` and `read_file` access the environment, so that tests can replace it.
 pub(super) fn read(variable: Variable<'_>, read_file: ReadFile<'_>) -> Result<ClientOptions, ConnectError> {
     // An empty variable counts as unset, because that is how shells and containers unset them.
     let variable = &|name: &str| variable(name).filter(|value| !value.is_empty());
-    let mut options = variable("TEMPORAL_ADDRESS").map_or_else(ClientOptions::default, ClientOptions::new);
+    let address = variable("TEMPORAL_ADDRESS");
+    // Other SDKs take the address from the profile. Without it, the default would be another server.
+    if let (Some(profile), None) = (variable("TEMPORAL_PROFILE"), &address) {
+        return Err(ConnectError::invalid(format!(
+            "TEMPORAL_PROFILE is `{profile}`, but Abide does not read configuration files; set TEMPORAL_ADDRESS and \
+             TEMPORAL_NAMESPACE instead"
+        )));
+    }
+    let mut options = address.map_or_else(ClientOptions::default, ClientOptions::new);
     if let Some(namespace) = variable("TEMPORAL_NAMESPACE") {
         options = options.namespace(namespace);
     }
@@ -56,7 +90,10 @@ fn flag(name: &str, variable: Variable<'_>) -> Result<Option<bool>, ConnectError
     match value.to_ascii_lowercase().as_str() {
         "true" | "1" => Ok(Some(true)),
         "false" | "0" => Ok(Some(false)),
-        _ => Err(ConnectError::invalid(format!("{name} is `{value}`; expected `true` or `false`"))),
+        _ => {
+            let value = value.escape_debug();
+            Err(ConnectError::invalid(format!("{name} is `{value}`; expected `true` or `false`")))
+        }
     }
 }
 
@@ -67,7 +104,7 @@ fn pem(name: &str, variable: Variable<'_>, read_file: ReadFile<'_>) -> Result<Op
             Err(ConnectError::invalid(format!("{path_name} and {data_name} are both set; unset one of them")))
         }
         (Some(path), None) => read_file(&path).map(Some).map_err(|error| {
-            ConnectError::invalid(format!("{path_name} names the file {path}, which cannot be read: {error}"))
+            ConnectError::invalid(format!("{path_name} names the file `{path}`, which cannot be read: {error}"))
         }),
         (None, data) => Ok(data.map(String::into_bytes)),
     }
@@ -115,6 +152,13 @@ mod tests {
         assert_eq!(address(&[("TEMPORAL_ADDRESS", "127.0.0.1:7233")]), "http://127.0.0.1:7233");
         assert_eq!(address(&[("TEMPORAL_ADDRESS", "http://127.0.0.1:7233")]), "http://127.0.0.1:7233");
         assert_eq!(address(&[("TEMPORAL_ADDRESS", "https://127.0.0.1:7233")]), "https://127.0.0.1:7233");
+    }
+
+    #[test]
+    fn a_profile_is_not_replaced_by_the_default_address() {
+        let profile = ("TEMPORAL_PROFILE", "production");
+        assert!(error(&[profile]).starts_with("TEMPORAL_PROFILE is `production`, but Abide does not read"));
+        assert_eq!(address(&[profile, ("TEMPORAL_ADDRESS", "t:1")]), "http://t:1");
     }
 
     #[test]
@@ -170,7 +214,7 @@ mod tests {
         let half = [("TEMPORAL_TLS_CLIENT_CERT_DATA", "c")];
         assert!(error(&half).contains("TEMPORAL_TLS_CLIENT_KEY_PATH or _DATA is not"));
         let missing = [("TEMPORAL_TLS_SERVER_CA_CERT_PATH", "/certs/missing.pem")];
-        assert!(error(&missing).contains("names the file /certs/missing.pem, which cannot be read"));
+        assert!(error(&missing).contains("names the file `/certs/missing.pem`, which cannot be read"));
         let contradiction = [("TEMPORAL_ADDRESS", "http://t:1"), ("TEMPORAL_TLS", "true")];
         assert!(error(&contradiction).contains("contradict each other"));
         assert!(error(&[("TEMPORAL_TLS_DISABLE_HOST_VERIFICATION", "true")]).contains("always verifies"));

@@ -31,9 +31,10 @@ impl ConnectError {
             refused
         } else if cause.is_unavailable() || cause.is_deadline_exceeded() {
             format!(
-                "no Temporal server answers at {address} ({}); start one, for instance with `abide-dev`, or set \
+                "no Temporal server answers at {address} ({}){}; start one, for instance with `abide-dev`, or set \
                  TEMPORAL_ADDRESS to the address of a running server",
-                cause.message()
+                cause.message(),
+                missing_port(address)
             )
         } else {
             format!("the Temporal server at {address} refused the client: {cause}")
@@ -49,6 +50,18 @@ impl ConnectError {
     /// Returns the error of the call, if the options are valid and the call failed.
     pub fn rpc_error(&self) -> Option<&RpcError> {
         self.cause.as_ref()
+    }
+}
+
+/// Says which port was used if the address has none.
+fn missing_port(address: &str) -> &'static str {
+    // The last colon of `[::1]` and of `http://host` is not that of a port.
+    match address.rsplit_once(':') {
+        Some((_, port)) if port.parse::<u16>().is_ok() => "",
+        _ if address.starts_with("https://") => {
+            "; the address has no port, so port 443 was used: a Temporal server usually has port 7233"
+        }
+        _ => "; the address has no port, so port 80 was used: a Temporal server usually has port 7233",
     }
 }
 
@@ -176,7 +189,10 @@ impl StartError {
 #[non_exhaustive]
 pub enum AsyncActivityError {
     /// The attempt is not open: it has ended or timed out, another attempt has begun, or its workflow is closed.
-    #[error("{activity} is not open ({message}): it has ended or timed out, or its workflow is closed")]
+    #[error(
+        "{activity} is not open ({message}): it has ended or timed out, another attempt has begun, or its workflow is \
+         closed; to report to the attempt that is open, use `client.async_activity_by_id(..)`"
+    )]
     NotFound {
         /// The activity's token or ids, as text.
         activity: String,
@@ -184,7 +200,7 @@ pub enum AsyncActivityError {
         message: String,
     },
     /// A value cannot be serialized.
-    #[error("asynchronous activity: {0}")]
+    #[error("the report of an asynchronous activity cannot be written: {0}")]
     Payload(PayloadError),
     /// The call failed.
     #[error("{0}")]
@@ -247,7 +263,10 @@ impl SignalError {
 #[non_exhaustive]
 pub enum QueryError {
     /// The workflow's status is excluded by the reject condition.
-    #[error("query `{query}` was rejected: the workflow is {status}")]
+    #[error(
+        "query `{query}` was rejected: the workflow is {status}, which its `reject_condition(..)` excludes; query it \
+         without the condition, or while it is open"
+    )]
     Rejected {
         /// Name of the query.
         query: String,
@@ -268,7 +287,7 @@ pub enum QueryError {
         message: String,
     },
     /// No workflow has that id.
-    #[error("query `{query}` found no workflow `{workflow_id}`: {message}")]
+    #[error("query `{query}` found no workflow `{workflow_id}`: {message}; check the id and the namespace")]
     NotFound {
         /// Name of the query.
         query: String,
@@ -329,7 +348,10 @@ pub enum UpdateError {
     #[error("update failed: {0}")]
     Failed(Failure),
     /// The workflow accepted the update and closed before the handler completed.
-    #[error("workflow `{workflow_id}` ended before its update `{update}` had completed: {message}")]
+    #[error(
+        "workflow `{workflow_id}` ended before its update `{update}` had completed: {message}; let the workflow wait \
+         with `ctx.wait_until(|| ctx.all_handlers_finished())` before it returns"
+    )]
     WorkflowClosed {
         /// Name of the update.
         update: String,
@@ -490,6 +512,18 @@ mod tests {
         };
         let error = UpdateError::from_failure("add", "cart-1", failure);
         assert!(matches!(error, UpdateError::WorkflowClosed { .. }), "{error:?}");
+    }
+
+    #[test]
+    fn an_address_without_a_port_is_told_of() {
+        let text = |address: &str| {
+            let cause = RpcError::for_test(Code::Unavailable, "refused");
+            ConnectError::unreachable(address, false, cause).to_string()
+        };
+        assert!(text("http://temporal").contains("port 80 was used: a Temporal server usually has port 7233"));
+        assert!(text("https://[::1]").contains("port 443 was used"));
+        assert!(!text("http://[::1]:7233").contains("was used"));
+        assert!(!text("http://temporal:7233").contains("was used"));
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! The options for connecting a client.
 
 use std::fmt;
-use std::path::Path;
 
 use super::environment;
 use super::errors::ConnectError;
@@ -74,10 +73,10 @@ impl ClientOptions {
     /// | `TEMPORAL_TLS_SERVER_NAME` | the name that the server's certificate must have |
     ///
     /// # Errors
-    /// Returns an error if a variable has an invalid value, if two variables contradict each other, or if a file cannot
-    /// be read.
+    /// Returns an error if a variable has an invalid value, if two variables contradict each other, if a file cannot be
+    /// read, or if `TEMPORAL_PROFILE` is set without an address (Abide does not read configuration files).
     pub fn from_env() -> Result<Self, ConnectError> {
-        environment::read(&|name| std::env::var(name).ok(), &|path| std::fs::read(Path::new(path)))
+        environment::read_process()
     }
 
     /// Sets the namespace. Default: `default`.
@@ -124,8 +123,8 @@ impl ClientOptions {
         self
     }
 
-    /// Adds metadata to every call, as a gRPC header, not a Temporal header. Names are lower case. The prefix `grpc-`
-    /// is reserved for the protocol.
+    /// Adds metadata to every call, as a gRPC header, not a Temporal header. Names are lower case. Names
+    /// that begin with `grpc-` or end with `-bin` are refused.
     pub fn rpc_metadata(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.rpc_metadata.push((name.into(), value.into()));
         self
@@ -144,16 +143,21 @@ impl ClientOptions {
             Some((scheme @ ("http" | "https"), host)) => (Some(scheme), host),
             Some((scheme, _)) => {
                 return Err(ConnectError::invalid(format!(
-                    "the address `{}` has the scheme `{scheme}`; expected `host:port`, `http://host:port` or `https://host:port`",
-                    self.address
+                    "the address `{}` has the scheme `{}`; expected `host:port`, `http://host:port` or `https://host:port`",
+                    without_secret(&self.address),
+                    scheme.escape_debug()
                 )));
             }
             None => (None, self.address.as_str()),
         };
+        let host = host.trim_end_matches('/');
+        check_host_and_port(&self.address, host)?;
         let tls = match (&self.tls, scheme) {
             (TlsChoice::On(_), Some("http")) | (TlsChoice::Off, Some("https")) => {
                 return Err(ConnectError::invalid(format!(
-                    "the address `{}` and the TLS setting contradict each other; remove the scheme, or make both agree",
+                    "the address `{}` and the TLS setting contradict each other: `https://` needs TLS, and `http://` \
+                     excludes it; remove the scheme, or make both agree (in the environment: TEMPORAL_ADDRESS and \
+                     TEMPORAL_TLS)",
                     self.address
                 )));
             }
@@ -171,7 +175,59 @@ impl ClientOptions {
             )));
         }
         let scheme = if tls.is_some() { "https" } else { "http" };
-        Ok((format!("{scheme}://{}", host.trim_end_matches('/')), tls))
+        Ok((format!("{scheme}://{host}"), tls))
+    }
+}
+
+/// Checks the address without its scheme. The transport would replace a port that it cannot read by 80 or 443, ignore a
+/// path, and show a password in errors.
+fn check_host_and_port(address: &str, host: &str) -> Result<(), ConnectError> {
+    let invalid = |found: &str| {
+        let address = without_secret(address);
+        ConnectError::invalid(format!(
+            "the address `{address}` {found}; expected `host:port`, such as `localhost:7233`, with or without `http://` \
+             or `https://`"
+        ))
+    };
+    if address.trim().is_empty() {
+        return Err(ConnectError::invalid(
+            "the server's address is empty; expected `host:port`, such as `localhost:7233` (in the environment: \
+             TEMPORAL_ADDRESS)",
+        ));
+    }
+    if host.contains('@') {
+        return Err(invalid("has a user name; a Temporal server knows API keys and client certificates"));
+    }
+    if host.contains(char::is_whitespace) {
+        return Err(invalid("has white space in it"));
+    }
+    if host.contains(['/', '?', '#']) {
+        return Err(invalid("has a path"));
+    }
+    // The colons within `[..]` belong to an IPv6 address.
+    let (name, port) = match host.rsplit_once(':') {
+        Some((_, port)) if port.ends_with(']') => (host, None),
+        Some((name, port)) => (name, Some(port)),
+        None => (host, None),
+    };
+    if name.is_empty() {
+        return Err(invalid("has no host"));
+    }
+    if name.contains(':') && !name.starts_with('[') {
+        return Err(invalid("has more than one colon; an IPv6 address is written in brackets, as in `[::1]:7233`"));
+    }
+    match port.map(|port| (port, port.parse::<u16>())) {
+        None | Some((_, Ok(1..))) => Ok(()),
+        Some((port, _)) => Err(invalid(&format!("has the port `{port}`, which is no number from 1 to 65535"))),
+    }
+}
+
+/// Returns an address for errors, on one line and without a user name and a password.
+fn without_secret(address: &str) -> String {
+    match (address.split_once("://"), address.rsplit_once('@')) {
+        (_, None) => address.escape_debug().to_string(),
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://..@{host}").escape_debug().to_string(),
+        (None, Some((_, host))) => format!("..@{host}").escape_debug().to_string(),
     }
 }
 
@@ -280,13 +336,47 @@ mod tests {
 
     #[test]
     fn an_address_that_contradicts_the_tls_setting_is_refused() {
-        let text = "the address `http://temporal:7233` and the TLS setting contradict each other; remove the scheme, \
-                    or make both agree";
+        let text = "the address `http://temporal:7233` and the TLS setting contradict each other: `https://` needs TLS, \
+                    and `http://` excludes it; remove the scheme, or make both agree (in the environment: \
+                    TEMPORAL_ADDRESS and TEMPORAL_TLS)";
         check(ClientOptions::new("http://temporal:7233").tls(TlsOptions::new()), text);
         check(
             ClientOptions::new("grpc://temporal:7233"),
             "the address `grpc://temporal:7233` has the scheme `grpc`; expected `host:port`, `http://host:port` or `https://host:port`",
         );
+    }
+
+    #[test]
+    fn an_address_without_a_valid_host_and_port_says_what_is_wrong_with_it() {
+        for (address, found) in [
+            ("", "the server's address is empty"),
+            ("http://", "has no host"),
+            (":7233", "has no host"),
+            ("localhost:", "has the port ``"),
+            ("localhost:99999", "has the port `99999`, which is no number from 1 to 65535"),
+            ("localhost:0", "has the port `0`"),
+            ("one:7233,two:7233", "has more than one colon"),
+            ("::1:7233", "as in `[::1]:7233`"),
+            ("localhost:7233/api", "has a path"),
+            ("http:/localhost:7233", "has a path"),
+            ("localhost:7233\n", "the address `localhost:7233\\n` has white space"),
+        ] {
+            let text = ClientOptions::new(address).endpoint().unwrap_err().to_string();
+            assert!(text.contains(found) && text.contains("expected `host:port`"), "{address:?}: {text}");
+            assert_eq!(text.lines().count(), 1, "{address:?}: {text}");
+        }
+        check(ClientOptions::new("[::1]:7233"), "http://[::1]:7233");
+        check(ClientOptions::new("[::1]"), "http://[::1]");
+        check(ClientOptions::new("https://temporal.example"), "https://temporal.example");
+    }
+
+    #[test]
+    fn a_password_in_an_address_is_refused_and_not_repeated() {
+        for address in ["me:SECRET@temporal:7233", "https://me:SECRET@temporal:7233", "grpc://me:SECRET@temporal:7233"]
+        {
+            let text = ClientOptions::new(address).endpoint().unwrap_err().to_string();
+            assert!(text.contains("temporal:7233") && !text.contains("SECRET"), "{text}");
+        }
     }
 
     #[test]

@@ -79,8 +79,8 @@ pub enum WorkflowFailedError {
     /// The workflow could not be started (only from `client.execute(..)`).
     #[error("{0}")]
     NotStarted(StartError),
-    /// The call failed; the workflow itself continues.
-    #[error("{0}; the workflow itself continues")]
+    /// The call failed, which does not affect the workflow.
+    #[error("the workflow's result could not be fetched, which does not affect the workflow: {0}")]
     Rpc(RpcError),
 }
 

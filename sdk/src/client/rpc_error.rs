@@ -27,6 +27,8 @@ struct Inner {
     code: Code,
     message: String,
     details: StatusDetails,
+    /// The server's address, if the call went over a network.
+    address: Option<String>,
     /// True if a codec of this program could not encode or decode payloads; the error is not the server's.
     is_codec_failure: bool,
 }
@@ -52,13 +54,20 @@ impl RpcError {
         cut_message(&mut message);
         // If the details cannot be read, the error itself must not be lost.
         let details = StatusDetails::decode(status.details()).unwrap_or_default();
-        Self { inner: Box::new(Inner { rpc, code, message, details, is_codec_failure: false }) }
+        Self { inner: Box::new(Inner { rpc, code, message, details, address: None, is_codec_failure: false }) }
     }
 
     pub(super) fn codec(rpc: &'static str, error: &CodecError) -> Self {
         let (mut message, details) = (error.to_string(), StatusDetails::default());
         cut_message(&mut message);
-        Self { inner: Box::new(Inner { rpc, code: Code::Unknown, message, details, is_codec_failure: true }) }
+        let code = Code::Unknown;
+        Self { inner: Box::new(Inner { rpc, code, message, details, address: None, is_codec_failure: true }) }
+    }
+
+    /// Adds the address of the server, for errors that come from the way to it.
+    pub(super) fn at(mut self, address: &str) -> Self {
+        self.inner.address = Some(address.to_string());
+        self
     }
 
     #[cfg(test)]
@@ -263,7 +272,14 @@ impl RpcError {
         let is_refused = !matches!(code, Code::Ok | Code::Aborted);
         let details = StatusDetails { code: number, message: message.clone(), details };
         is_refused.then(|| Self {
-            inner: Box::new(Inner { rpc: self.inner.rpc, code, message, details, is_codec_failure: false }),
+            inner: Box::new(Inner {
+                rpc: self.inner.rpc,
+                code,
+                message,
+                details,
+                address: self.inner.address.clone(),
+                is_codec_failure: false,
+            }),
         })
     }
 
@@ -302,6 +318,11 @@ impl fmt::Display for RpcError {
             return write!(f, "{}: {}", self.rpc(), self.message());
         }
         write!(f, "{}: {}: {}", self.rpc(), self.code(), self.message())?;
+        if let Some(address) = &self.inner.address
+            && (self.is_unavailable() || self.is_deadline_exceeded())
+        {
+            write!(f, " (server {address})")?;
+        }
         if self.is_namespace_not_found() {
             f.write_str(
                 "; create the namespace, or set another one with `ClientOptions::namespace` or TEMPORAL_NAMESPACE",
@@ -343,6 +364,14 @@ mod tests {
         }
         assert_eq!(broken_connection(Code::Unknown).to_string(), "Test: UNAVAILABLE: transport error: broken pipe");
         assert!(!RpcError::for_test(Code::Internal, "a bug of the server").is_unavailable());
+    }
+
+    #[test]
+    fn an_error_on_the_way_to_the_server_names_its_address() {
+        let at = |error: RpcError| error.at("http://temporal:7233").to_string();
+        let lost = at(broken_connection(Code::Unknown));
+        assert_eq!(lost, "Test: UNAVAILABLE: transport error: broken pipe (server http://temporal:7233)");
+        assert_eq!(at(RpcError::for_test(Code::NotFound, "gone")), "Test: NOT_FOUND: gone");
     }
 
     #[test]

@@ -34,6 +34,16 @@ async fn options_that_mean_nothing_are_refused_before_anything_is_sent() {
     assert!(header.to_string().contains("not a valid name of a header"), "{header}");
     let key = refused(ClientOptions::default().plaintext().api_key_without_tls("two\nlines")).await;
     assert!(key.to_string().starts_with("the API key") && !key.to_string().contains("two"), "{key}");
+    for (options, text) in [
+        (ClientOptions::default().namespace(""), "the namespace is empty"),
+        (ClientOptions::default().identity(""), "the client's identity is empty"),
+        (ClientOptions::new("localhost:7233").api_key(" "), "the API key is empty"),
+        (ClientOptions::default().rpc_metadata("grpc-timeout", "1S"), "`grpc-timeout` in `rpc_metadata` begins with"),
+        (ClientOptions::default().rpc_metadata("x-bin", "AA"), "not the suffix `-bin`"),
+    ] {
+        let error = refused(options).await;
+        assert!(error.to_string().contains(text), "{error}");
+    }
 }
 
 #[tokio::test]

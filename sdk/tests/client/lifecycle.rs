@@ -237,7 +237,8 @@ async fn a_query_is_rejected_or_cannot_be_answered_without_a_worker() {
     handle.terminate().reason("end of test").await.unwrap();
 
     let error = handle.query(Items, ()).reject_condition(QueryRejectCondition::NotOpen).await.unwrap_err();
-    assert_eq!(error.to_string(), "query `items` was rejected: the workflow is terminated");
+    let text = "query `items` was rejected: the workflow is terminated, which its `reject_condition(..)` excludes";
+    assert!(error.to_string().starts_with(text), "{error}");
     let error = handle.query(Items, ()).await.unwrap_err();
     assert!(matches!(&error, QueryError::NotReady { query, .. } if query == "items"), "{error:?}");
     let error = client.handle(ProcessOrder, unique("nobody")).query(Items, ()).await.unwrap_err();

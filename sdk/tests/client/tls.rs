@@ -78,7 +78,12 @@ async fn text_without_a_certificate_is_refused_before_anything_is_sent() {
 
 #[tokio::test]
 async fn an_invalid_certificate_is_refused() {
-    let tls = TlsOptions::new().server_ca_cert(CA).client_identity("no cert", "no key");
-    let error = Client::connect(ClientOptions::new("localhost:7233").tls(tls)).await.unwrap_err();
-    assert!(!error.is_unreachable() && error.to_string().contains("expected certificates and keys as PEM"), "{error}");
+    let tls = TlsOptions::new().server_ca_cert(CA);
+    for (tls, text) in [
+        (tls.clone().client_identity("no cert", "no key"), "expected the key of `TlsOptions::client_identity`"),
+        (tls.server_name("a b"), "expected `TlsOptions::server_name`"),
+    ] {
+        let error = Client::connect(ClientOptions::new("localhost:7233").tls(tls)).await.unwrap_err();
+        assert!(!error.is_unreachable() && error.to_string().contains(text), "{error}");
+    }
 }
