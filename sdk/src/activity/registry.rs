@@ -191,7 +191,8 @@ impl<A: ActivityImplementation> RegisteredActivity for Hosted<A> {
             }
             Err(error) => {
                 // Retryable: another attempt gets the same payloads, but maybe on a worker with corrected code.
-                let text = format!("activity {}: {error}", self.activity.name());
+                let text =
+                    format!("the arguments of activity `{}` do not fit its function: {error}", self.activity.name());
                 let failure = ApplicationFailure::new(text).error_type("InvalidArguments");
                 Box::pin(async move { Err(failure.into()) })
             }

@@ -107,6 +107,12 @@ impl WorkflowRegistry {
         }
     }
 
+    /// Returns a workflow type without code that [`fail_workflow_on`](Self::fail_workflow_on) was called with.
+    #[cfg(feature = "worker")]
+    pub(crate) fn failure_errors_of_unknown(&self) -> Option<&str> {
+        self.failure_errors_of.keys().map(AsRef::as_ref).find(|name| !self.has(name))
+    }
+
     /// Returns true if an error of that kind fails a workflow of that type.
     pub(crate) fn fails_workflow(&self, workflow_type: &str, error: WorkflowErrorType) -> bool {
         let of_type = || self.failure_errors_of.get(workflow_type).is_some_and(|errors| errors.contains(&error));

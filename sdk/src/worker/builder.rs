@@ -220,7 +220,7 @@ impl<State> WorkerBuilder<State> {
         self
     }
 
-    /// Time that a cached run's task waits for this worker before any worker may take it. Default: 10 s.
+    /// Time that a cached run's task waits for this worker before any worker may take it: more than zero. Default: 10 s.
     pub fn sticky_queue_schedule_to_start_timeout(mut self, timeout: Duration) -> Self {
         self.options.sticky_queue_schedule_to_start_timeout = timeout;
         self
@@ -330,8 +330,9 @@ impl<State> WorkerBuilder<State> {
     /// Builds the worker. It starts polling when [`Worker::run`] is awaited.
     ///
     /// # Errors
-    /// Returns an error if a name is registered twice, an option has an invalid value, the worker versioning of a
-    /// workflow type does not fit that of the worker, or its [own queue](Self::own_queue) has workflows.
+    /// Returns an error if a name is registered twice or reserved by Temporal, an option has an invalid value or names an
+    /// unregistered workflow, the worker versioning of a workflow type does not fit that of the worker, or its
+    /// [own queue](Self::own_queue) has workflows.
     pub fn build(mut self) -> Result<Worker, WorkerError>
     where
         State: SomethingRegistered,
@@ -340,6 +341,12 @@ impl<State> WorkerBuilder<State> {
             return Err(WorkerError::new(
                 "the task queue has no name: expected the name of the task queue on which workflows are started",
             ));
+        }
+        if self.task_queue.starts_with("__temporal_") {
+            return Err(WorkerError::new(format!(
+                "the name of the task queue `{}` begins with `__temporal_`, which Temporal reserves: choose another name",
+                self.task_queue
+            )));
         }
         let client = Arc::new(CurrentClient::new(self.connection.clone()));
         let own = match own_queue::only(std::mem::take(&mut self.own_queues))? {
@@ -350,6 +357,12 @@ impl<State> WorkerBuilder<State> {
         check_duplicates("activity", self.activities.duplicates())?;
         self.options.check()?;
         deployment::check(self.options.deployment.as_ref(), &self.workflows)?;
+        if let Some(name) = self.workflows.failure_errors_of_unknown() {
+            return Err(WorkerError::new(format!(
+                "`workflow_failure_errors_of` names the workflow `{name}`, which is not registered with this worker: add \
+                 it with `.workflow({name})`, or remove the option"
+            )));
+        }
         if self.workflows.is_empty() && self.activities.is_empty() {
             return Err(WorkerError::new(
                 "nothing is registered with this worker: the values given to `.activities(..)` have no activity",

@@ -83,7 +83,8 @@ pub(super) fn check(options: Option<&DeploymentOptions>, workflows: &WorkflowReg
         let DeploymentVersion { deployment_name, build_id } = &options.version;
         if versioned && (deployment_name.is_empty() || build_id.is_empty()) {
             return Err(WorkerError::new(
-                "the worker's deployment has no name or no build id: worker versioning needs both",
+                "the worker's deployment has no name or no build id: worker versioning needs both; set them with \
+                 `DeploymentOptions::new(name, build_id)`",
             ));
         }
         if deployment_name.contains('.') {

@@ -94,8 +94,8 @@ impl Options {
             return Err(WorkerError::new(format!("`{name}` is 0: expected 1 or more")));
         }
         let pollers = [
-            ("workflow_task_pollers", self.workflow_task_pollers),
-            ("activity_task_pollers", self.activity_task_pollers),
+            ("workflow_task_poller_behavior", self.workflow_task_pollers),
+            ("activity_task_poller_behavior", self.activity_task_pollers),
         ];
         for (name, behavior) in pollers {
             behavior.map_or(Ok(()), |behavior| behavior.check(name))?;
@@ -119,6 +119,18 @@ impl Options {
             return Err(WorkerError::new(
                 "`max_concurrent_workflow_tasks` is 1: expected 2 or more, because a worker with a cache polls two \
                  queues; to work without a cache, set `max_cached_workflows(0)`",
+            ));
+        }
+        if self.sticky_queue_schedule_to_start_timeout.is_zero() {
+            return Err(WorkerError::new(
+                "`sticky_queue_schedule_to_start_timeout` is 0: expected more, because the server reads 0 as no timeout \
+                 and would wait for this worker even if it is gone; to work without a cache, set \
+                 `max_cached_workflows(0)`",
+            ));
+        }
+        if self.identity.as_ref().is_some_and(String::is_empty) {
+            return Err(WorkerError::new(
+                "`identity` is empty: expected a name for histories; leave it out to use the client's",
             ));
         }
         let interval = self.worker_heartbeat_interval.filter(|interval| interval.is_zero());
@@ -238,6 +250,13 @@ mod tests {
         assert!(refused(rate).contains("`max_activities_per_second` is 0"));
         let heartbeats = Options { worker_heartbeat_interval: Some(Duration::ZERO), ..Default::default() };
         assert!(refused(heartbeats).contains("`worker_heartbeat_interval` is 0"));
+        let pollers = Options { workflow_task_pollers: Some(PollerBehavior::SimpleMaximum(0)), ..Default::default() };
+        assert!(refused(pollers).contains("`workflow_task_poller_behavior` is 0"));
+        let sticky = Options { sticky_queue_schedule_to_start_timeout: Duration::ZERO, ..Default::default() };
+        assert!(refused(sticky).contains("`sticky_queue_schedule_to_start_timeout` is 0"));
+        assert!(
+            refused(Options { identity: Some(String::new()), ..Default::default() }).contains("`identity` is empty")
+        );
         let one_slot = Options { max_concurrent_workflow_tasks: 1, ..Default::default() };
         assert!(refused(one_slot).contains("max_cached_workflows(0)"));
     }

@@ -75,7 +75,9 @@ impl RunningWorker {
         let namespace = worker.client.namespace().to_string();
         let request = DescribeNamespaceRequest { namespace: namespace.clone(), ..Default::default() };
         let described = worker.client.call(request).await.map_err(|error| {
-            WorkerError::from_rpc(format!("the worker cannot start in namespace `{namespace}`"), error)
+            let queue = &worker.task_queue;
+            let text = format!("the worker of task queue `{queue}` cannot start in namespace `{namespace}`");
+            WorkerError::from_rpc(text, error)
         })?;
         let shared = Arc::new(shared(&worker, described));
         let mut this = Self {

@@ -182,7 +182,7 @@ async fn b126_numbers_of_pollers_that_mean_nothing_are_named() {
         let behavior = PollerBehavior::Autoscaling { minimum, maximum, initial };
         let worker = server.worker().await.activities(work).activity_task_poller_behavior(behavior);
         let error = worker.build().unwrap_err().to_string();
-        assert!(error.contains("activity_task_pollers") && error.contains("minimum"), "{error}");
+        assert!(error.contains("activity_task_poller_behavior") && error.contains("minimum"), "{error}");
     }
 }
 

@@ -196,7 +196,11 @@ async fn arguments_that_do_not_fit_fail_the_activity_with_its_name() {
     let registry = registry_of(check_inventory);
     let text = |result: Result<u32, ActivityError>| result.unwrap_err().to_string();
     let missing = text(run(&registry, "check_inventory", vec![]).await);
-    assert!(missing.starts_with("activity check_inventory: argument 1 is missing"), "{missing}");
+    assert!(
+        missing
+            .starts_with("the arguments of activity `check_inventory` do not fit its function: argument 1 is missing"),
+        "{missing}"
+    );
     let error = run::<u32>(&registry, "check_inventory", vec![]).await.unwrap_err();
     let failure = abide::TemporalFailure::to_failure(&error).unwrap().to_string();
     assert_eq!(failure.matches("argument 1 is missing").count(), 1, "{failure}");

@@ -226,6 +226,60 @@ async fn an_expected_failure_of_an_attempt_is_no_warning() -> Outcome {
     Ok(())
 }
 
+#[expect(clippy::disallowed_methods, reason = "a task that outlives its activity is what is tested")]
+#[activity(start_to_close_timeout = mins(1))]
+async fn leaves_a_task_behind(ctx: &ActivityContext) -> Result<(), ActivityError> {
+    let ctx = ctx.clone();
+    tokio::spawn(async move {
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+            ctx.heartbeat(&1).expect("a number can be serialized");
+        }
+    });
+    Ok(())
+}
+
+#[workflow]
+async fn hurries(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+    ctx.activity(leaves_a_task_behind, ()).await?;
+    Ok(ctx.timer(secs(1)).await?)
+}
+
+#[tokio::test]
+async fn a_heartbeat_after_the_end_of_its_attempt_is_reported_once() -> Outcome {
+    let log = Log::default();
+    let _kept = log.kept();
+    let env = TestWorkflowEnvironment::start().await?;
+    let worker = env.worker("images").workflow(hurries).activities(leaves_a_task_behind);
+    env.run(worker, env.client().execute(hurries, ()).task_queue("images")).await?;
+    let lines = log.lines_with("has recorded a heartbeat after its attempt had ended");
+    let [line] = &*lines else { panic!("{lines:#?}") };
+    assert!(line.starts_with("WARN") && line.contains("activity `leaves_a_task_behind`"), "{line}");
+    Ok(())
+}
+
+#[workflow]
+async fn asks_for_a_missing_local_activity(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+    let once = RetryPolicy::new().maximum_attempts(1);
+    Ok(ctx.local_activity(enlarges, ()).retry_policy(once).await?)
+}
+
+#[tokio::test]
+async fn a_local_activity_that_is_not_registered_is_named_with_those_that_are() -> Outcome {
+    let env = TestWorkflowEnvironment::start().await?;
+    let worker = abide::Worker::builder(env.client(), "images")
+        .workflow(asks_for_a_missing_local_activity)
+        .activities(fails_once)
+        .build()?;
+    let call = env.client().execute(asks_for_a_missing_local_activity, ()).task_queue("images");
+    let failed = worker.run_until(call.into_future()).await?.expect_err("it is not registered");
+    let text = failed.to_string();
+    for part in ["`enlarges` is not registered", "registered: fails_once", "on the worker of its workflow"] {
+        assert!(text.contains(part), "`{part}` is not in: {text}");
+    }
+    Ok(())
+}
+
 #[activity(auto_heartbeat, start_to_close_timeout = mins(1))]
 async fn enlarges() -> Result<(), ActivityError> {
     Ok(())

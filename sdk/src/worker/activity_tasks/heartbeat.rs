@@ -130,6 +130,11 @@ impl<T: HeartbeatTarget> Heartbeats<T> {
         self.recorded(&mut state);
     }
 
+    /// Returns true if the attempt has ended, so that nobody receives its heartbeats.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.lock().ended
+    }
+
     /// Turns automatic heartbeats on.
     pub(crate) fn begin_automatic(&self) {
         self.lock().automatic = true;

@@ -1,6 +1,7 @@
 //! The host of an attempt, as its context sees it: it takes the attempt's heartbeats.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use abide_protos::temporal::api::common::v1::Payload;
@@ -14,6 +15,8 @@ pub(crate) struct AttemptHost<T> {
     pub(crate) activity_type: String,
     pub(crate) has_heartbeat_timeout: bool,
     pub(crate) told: Arc<Told>,
+    /// True once the log says that a heartbeat came after the attempt's end.
+    pub(crate) told_of_late_heartbeat: AtomicBool,
 }
 
 /// Number of activity types that are told of: a dynamic activity may run any number of types.
@@ -25,7 +28,16 @@ pub(crate) struct Told(Mutex<BTreeSet<String>>);
 
 impl<T: HeartbeatTarget> ActivityOutbound for AttemptHost<T> {
     fn heartbeat(&self, details: Vec<Payload>) {
-        self.heartbeats.record(details);
+        if !self.heartbeats.has_ended() {
+            self.heartbeats.record(details);
+        } else if !self.told_of_late_heartbeat.swap(true, Ordering::Relaxed) {
+            let activity_type = &self.activity_type;
+            tracing::warn!(
+                activity_type,
+                "activity `{activity_type}` has recorded a heartbeat after its attempt had ended, so it is not sent. Let \
+                 the activity await the tasks that it spawns before it returns"
+            );
+        }
     }
 
     fn begin_auto_heartbeat(&self) {

@@ -14,6 +14,7 @@ mod running_attempts;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use abide_protos::temporal::api::common::v1::{Payload, Payloads};
@@ -158,6 +159,7 @@ impl ActivityWorker {
             activity_type: info.activity_type.clone(),
             has_heartbeat_timeout: info.heartbeat_timeout.is_some(),
             told: Arc::clone(&self.told_of_automatic),
+            told_of_late_heartbeat: AtomicBool::new(false),
         });
         let watch = Watch { deadline, heartbeat_timeout: info.heartbeat_timeout, heartbeats: &heartbeats };
         let context = ActivityContext::with_heartbeat_details(info, earlier, cancellation.clone(), outbound);
@@ -173,23 +175,23 @@ impl ActivityWorker {
             }
             (Ok(()), None) => {
                 let name = &context.info().activity_type;
-                AttemptEnd::Failed(unknown_type(&self.registry, name, &self.shared.task_queue))
+                AttemptEnd::Failed(unknown_type(&self.registry, name, &self.shared.task_queue, ELSEWHERE))
             }
         };
         if let AttemptEnd::Failed(failure) = &outcome {
             report_failure(context.info(), failure);
         }
         let limit = self.shared.limits.blob;
-        let (outcome, refused) = encoded(outcome, converter, limit, deadline).await;
+        let (outcome, refused) = encoded(outcome, converter, limit, deadline, context.info()).await;
         if let Some(failure) = refused {
             report_failure(context.info(), &failure);
         }
         self.slots.count(matches!(outcome, AttemptEnd::Failed(_)));
         let latest = match heartbeats.end() {
-            Some(details) => encoded_details(details, converter, limit, deadline).await,
+            Some(details) => encoded_details(details, converter, limit, deadline, context.info()).await,
             None => None,
         };
-        self.answer(task_token, outcome, latest, &heartbeats, deadline).await;
+        self.answer(context.info(), outcome, latest, &heartbeats, deadline).await;
         drop((in_hand, slot));
     }
 
@@ -236,17 +238,18 @@ impl ActivityWorker {
     #[expect(deprecated, reason = "the build id of a worker without a deployment has no other field")]
     async fn answer(
         &self,
-        task_token: Vec<u8>,
+        info: &ActivityInfo,
         outcome: AttemptEnd,
         latest_heartbeat: Option<Vec<Payload>>,
         heartbeats: &Heartbeats<ServerTarget>,
         deadline: Instant,
     ) {
+        let task_token = info.task_token.clone();
         let answered = match outcome {
             AttemptEnd::Completed(result) => self.complete(task_token, result, latest_heartbeat, deadline).await,
             AttemptEnd::Failed(failure) => {
                 if !self.shared.client.capabilities().activity_failure_include_heartbeat {
-                    flush(heartbeats, deadline).await;
+                    flush(heartbeats, deadline, info).await;
                 }
                 self.fail(task_token, *failure, latest_heartbeat, deadline).await
             }
@@ -264,7 +267,7 @@ impl ActivityWorker {
             }
             AttemptEnd::Silent { flush: is_awaited } => {
                 if is_awaited {
-                    flush(heartbeats, deadline).await;
+                    flush(heartbeats, deadline, info).await;
                 }
                 Ok(())
             }
@@ -274,10 +277,17 @@ impl ActivityWorker {
             // The attempt has timed out, was completed from elsewhere, or its workflow is closed.
             Err(error) if error.is_not_found() => tracing::debug!("an activity's outcome came too late: {error}"),
             Err(error) => {
-                let task_queue = self.shared.task_queue.as_str();
+                let (activity_type, activity_id, attempt) = (&info.activity_type, &info.activity_id, info.attempt);
+                let (workflow_id, run_id, task_queue) = (&info.workflow_id, &info.run_id, &info.task_queue);
                 tracing::warn!(
+                    activity_type,
+                    activity_id,
+                    attempt,
+                    workflow_id,
+                    run_id,
                     task_queue,
-                    "an activity's outcome could not be delivered; the server will time it out: {error}"
+                    "an activity's outcome could not be delivered; the server will time the attempt out, and retry it as \
+                     its retry policy says: {error}"
                 );
             }
         }
@@ -341,10 +351,19 @@ impl ActivityWorker {
 }
 
 /// Delivers the last details of an attempt that has ended, for as long as they are useful.
-async fn flush(heartbeats: &Heartbeats<ServerTarget>, deadline: Instant) {
+async fn flush(heartbeats: &Heartbeats<ServerTarget>, deadline: Instant, info: &ActivityInfo) {
     let end = deadline.max(Instant::now() + FLUSH_AT_LEAST);
     if timeout_at(end, heartbeats.flush()).await.is_err() {
-        tracing::warn!("the details of an attempt's last heartbeat could not be encoded and delivered in time");
+        let (activity_type, activity_id, attempt) = (&info.activity_type, &info.activity_id, info.attempt);
+        tracing::warn!(
+            activity_type,
+            activity_id,
+            attempt,
+            workflow_id = info.workflow_id,
+            run_id = info.run_id,
+            "the details of the last heartbeat could not be encoded and delivered in time, so the next attempt does not \
+             get them"
+        );
     }
 }
 
@@ -384,14 +403,21 @@ pub(super) fn attempt_outcome(
     }
 }
 
+/// The next step for an activity whose type is not registered.
+const ELSEWHERE: &str = "Register it with `.activities(..)`, or schedule it on a task queue whose workers have it";
+
 /// Returns the failure for an unregistered activity type. Retryable, because the next worker may know it.
-pub(super) fn unknown_type(registry: &ActivityRegistry, activity_type: &str, queue: &str) -> Box<FailureProto> {
+pub(super) fn unknown_type(
+    registry: &ActivityRegistry,
+    activity_type: &str,
+    queue: &str,
+    next_step: &str,
+) -> Box<FailureProto> {
     let known: Vec<_> = registry.names().collect();
     let known =
         if known.is_empty() { "no activity is registered".into() } else { format!("registered: {}", known.join(", ")) };
     let text = format!(
-        "activity `{activity_type}` is not registered with this worker (task queue `{queue}`); {known}. Register it \
-         with `.activities(..)`, or schedule it on a task queue whose workers have it"
+        "activity `{activity_type}` is not registered with this worker (task queue `{queue}`); {known}. {next_step}"
     );
     failure("NotFoundError", &text)
 }
@@ -446,7 +472,8 @@ fn failed(error: ActivityError, cancelled: Option<ActivityCancelReason>, convert
             Some(ActivityCancelReason::Reset) => AttemptEnd::Failed(failure("ActivityReset", "Activity reset")),
             None => AttemptEnd::Failed(failure(
                 "CancelledError",
-                "the activity returned a cancellation error, but nobody requested its cancellation",
+                "the activity returned `ActivityError::cancelled()`, but nobody requested its cancellation; to fail it, return \
+                 another error",
             )),
         },
     }

@@ -13,6 +13,7 @@ use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
 use tokio::time::Instant;
 
 use super::{AttemptEnd, failure};
+use crate::activity::ActivityInfo;
 use crate::converter::DataConverter;
 use crate::failure::{application_failure, shell};
 use crate::worker::coding::encode_by;
@@ -42,6 +43,7 @@ pub(crate) async fn encoded(
     converter: &DataConverter,
     limit: Limit,
     deadline: Instant,
+    info: &ActivityInfo,
 ) -> (AttemptEnd, Option<Box<FailureProto>>) {
     let reported = match &outcome {
         AttemptEnd::Failed(failure) => Some(failure.clone()),
@@ -51,7 +53,7 @@ pub(crate) async fn encoded(
     let refused = match encode_by(converter, &mut outcome, deadline).await {
         // The failure's plain message may be what the codec was to hide.
         Err(error) => instead(reported.as_deref(), CODEC_ERROR, &error.to_string()),
-        Ok(()) => match too_large(&outcome, limit) {
+        Ok(()) => match too_large(&outcome, limit, info) {
             None => return (outcome, None),
             Some(text) => {
                 let message = reported.as_ref().map_or_else(String::new, |failure| failure.message.clone());
@@ -100,19 +102,32 @@ pub(crate) async fn encoded_details(
     converter: &DataConverter,
     limit: Limit,
     deadline: Instant,
+    info: &ActivityInfo,
 ) -> Option<Vec<Payload>> {
     let encoded = encode_by(converter, details.as_mut_slice(), deadline).await.map_err(|error| error.to_string());
     let text = match encoded.map(|()| limit.check(size(&details), || "the last heartbeat's details have".to_string())) {
         Ok(Some(Excess::Error(text))) | Err(text) => text,
         Ok(_) => return Some(details),
     };
-    tracing::warn!("a failure is reported without the details of the last heartbeat: {text}");
+    let (activity_type, activity_id, attempt) = (&info.activity_type, &info.activity_id, info.attempt);
+    tracing::warn!(
+        activity_type,
+        activity_id,
+        attempt,
+        workflow_id = info.workflow_id,
+        run_id = info.run_id,
+        "a failure is reported without the details of the last heartbeat, which the next attempt does not get: {text}"
+    );
     None
 }
 
 /// Returns the outcome, or the failure that reports that it is too large for the server.
-pub(crate) fn within_limit(outcome: AttemptEnd, limit: Limit) -> Result<AttemptEnd, Box<FailureProto>> {
-    match (too_large(&outcome, limit), &outcome) {
+pub(crate) fn within_limit(
+    outcome: AttemptEnd,
+    limit: Limit,
+    info: &ActivityInfo,
+) -> Result<AttemptEnd, Box<FailureProto>> {
+    match (too_large(&outcome, limit, info), &outcome) {
         (None, _) => Ok(outcome),
         (Some(text), AttemptEnd::Failed(failed)) => {
             Err(instead(Some(failed), TOO_LARGE, &with_message(&text, &failed.message)))
@@ -122,7 +137,7 @@ pub(crate) fn within_limit(outcome: AttemptEnd, limit: Limit) -> Result<AttemptE
 }
 
 /// Describes the oversized part of an outcome.
-fn too_large(outcome: &AttemptEnd, limit: Limit) -> Option<String> {
+fn too_large(outcome: &AttemptEnd, limit: Limit, info: &ActivityInfo) -> Option<String> {
     let (size, what) = match outcome {
         AttemptEnd::Completed(result) => (result.encoded_len(), "the activity's result has"),
         AttemptEnd::Cancelled(details) => (size(details), "the details of the activity's cancellation have"),
@@ -132,7 +147,9 @@ fn too_large(outcome: &AttemptEnd, limit: Limit) -> Option<String> {
     match limit.check(size, || what.to_string())? {
         Excess::Error(text) => Some(text),
         Excess::Warning(text) => {
-            tracing::warn!("{text}");
+            let (activity_type, activity_id, attempt) = (&info.activity_type, &info.activity_id, info.attempt);
+            let (workflow_id, run_id) = (&info.workflow_id, &info.run_id);
+            tracing::warn!(activity_type, activity_id, attempt, workflow_id, run_id, "{text}");
             None
         }
     }
@@ -146,7 +163,10 @@ pub(crate) fn failure_of(
 ) -> Box<FailureProto> {
     let converted = catch_unwind(AssertUnwindSafe(|| converter.to_failure(error, type_name)));
     Box::new(converted.unwrap_or_else(|_| {
-        tracing::error!("the failure converter panicked; the default conversion is used instead");
+        tracing::error!(
+            "the failure converter panicked; the default conversion is used instead: correct the `FailureConverter` of \
+             the client's data converter"
+        );
         application_failure(error, type_name)
     }))
 }

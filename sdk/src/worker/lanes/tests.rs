@@ -394,7 +394,10 @@ fn a_panic_fails_its_own_task_only() {
 fn a_history_that_ends_too_early_fails_its_task() {
     let case = Case::new(1, 10);
     case.first("a", "short");
-    assert_eq!(case.next(), "a: the history ends before the workflow task that it was sent for");
+    assert_eq!(
+        case.next(),
+        "a: the server's history of the run ends before the WorkflowTaskStarted event of this task: expected event 3"
+    );
 }
 
 #[test]

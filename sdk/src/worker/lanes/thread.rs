@@ -61,7 +61,7 @@ impl<R: Run> LaneThread<R> {
         let (shared, index, epoch) = (Arc::clone(&self.shared), self.index, self.epoch);
         // The runs are dropped first. Their destructors may be the code that is stuck; if the thread counted as ended
         // before, the run would be tried again while its old code still runs.
-        drop_quietly(self);
+        drop_quietly("(unknown)", self);
         shared.thread_ended(index, epoch);
     }
 
@@ -172,7 +172,7 @@ impl<R: Run> LaneThread<R> {
         self.lane.begin(ticket);
         let output = catch_unwind(AssertUnwindSafe(|| run.handle(input)));
         let Some(ticket) = self.lane.end(self.epoch) else {
-            drop_quietly(run);
+            drop_quietly("(unknown)", run);
             return ControlFlow::Break(());
         };
         let (verdict, not_kept) = match output {
@@ -198,8 +198,12 @@ impl<R: Run> LaneThread<R> {
             }
             Ok(Output::Fail(failure)) => (Verdict::Fail(failure), Some(run)),
             Ok(Output::Idle) => {
-                let text = "the history ends before the workflow task that it was sent for";
-                (Verdict::Fail(task_failure(text)), Some(run))
+                let text = format!(
+                    "the server's history of the run ends before the WorkflowTaskStarted event of this task: expected \
+                     event {}",
+                    ticket.started_event_id
+                );
+                (Verdict::Fail(task_failure(&text)), Some(run))
             }
             Err(panic) => {
                 let text = format!("the workflow task panicked: {}", bounded(panic_message(&*panic)));
@@ -245,14 +249,15 @@ impl<R: Run> LaneThread<R> {
     fn drop_run(&self, run_id: &str, run: Option<Box<R>>) -> ControlFlow<()> {
         let Some(run) = run else { return ControlFlow::Continue(()) };
         self.lane.begin_dropping(run_id);
-        drop_quietly(run);
+        drop_quietly(run_id, run);
         if self.lane.end_dropping(self.epoch) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     }
 
     /// Drops a run before its next task continues. If that takes too long, the task fails and this breaks.
     fn drop_for(&self, ticket: Box<Ticket>, run: Box<R>) -> ControlFlow<(), Box<Ticket>> {
+        let run_id = ticket.run_id.clone();
         self.lane.begin(ticket);
-        drop_quietly(run);
+        drop_quietly(&run_id, run);
         self.lane.end(self.epoch).map_or(ControlFlow::Break(()), ControlFlow::Continue)
     }
 }
@@ -275,8 +280,12 @@ fn begins_at_the_beginning(task: &WorkflowTask) -> bool {
 }
 
 /// Drops a value of a workflow, catching panics: a destructor must not end the lane.
-fn drop_quietly<T>(dropped: T) {
+fn drop_quietly<T>(run_id: &str, dropped: T) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(dropped))) {
-        tracing::error!("the destructor of a workflow's state panicked: {}", panic_message(&*panic));
+        let message = panic_message(&*panic);
+        tracing::error!(
+            run_id,
+            "a destructor (`Drop`) of the workflow's state panicked, and the worker goes on: {message}"
+        );
     }
 }

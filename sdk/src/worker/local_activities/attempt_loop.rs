@@ -30,6 +30,10 @@ use crate::worker::activity_tasks::{
 use crate::worker::polling::Slot;
 use crate::worker::shutdown::Phase;
 
+/// The next step for a local activity whose type is not registered.
+const SAME_WORKER: &str = "A local activity runs on the worker of its workflow: register it there with \
+                           `.activities(..)`, or call it with `ctx.activity(..)`";
+
 /// The owner of a local activity.
 pub(crate) struct Owner {
     /// The instance of the run.
@@ -111,7 +115,7 @@ impl AttemptLoop {
                 }
                 AttemptEnd::Failed(failure) => failure,
                 AttemptEnd::Cancelled(details) => cancelled(details),
-                AttemptEnd::Silent { .. } => not_here(),
+                AttemptEnd::Silent { .. } => not_here(&self.task.activity_type),
             };
             match self.delay(&failure) {
                 Some(delay) if delay > self.task.local_retry_threshold => {
@@ -164,12 +168,13 @@ impl AttemptLoop {
     async fn attempt(&self) -> Option<AttemptEnd> {
         let (limit, converter) = (self.host.shared.limits.blob, self.host.shared.data_converter());
         // The size of the marker on the wire is checked with the completion of its workflow task.
-        let outcome_of = |ended, cancellation: &_| {
-            within_limit(attempt_outcome(ended, cancellation, converter), limit).unwrap_or_else(AttemptEnd::Failed)
+        let outcome_of = |ended, cancellation: &_, info: &_| {
+            within_limit(attempt_outcome(ended, cancellation, converter), limit, info)
+                .unwrap_or_else(AttemptEnd::Failed)
         };
         let Some(activity) = self.host.registry.get(&self.task.activity_type) else {
-            let queue = &self.host.shared.task_queue;
-            return Some(AttemptEnd::Failed(unknown_type(&self.host.registry, &self.task.activity_type, queue)));
+            let (registry, queue) = (&self.host.registry, &self.host.shared.task_queue);
+            return Some(AttemptEnd::Failed(unknown_type(registry, &self.task.activity_type, queue, SAME_WORKER)));
         };
         // Each attempt has its own cancellation, because an attempt that timed out may be retried.
         let cancellation = ActivityCancellation::new();
@@ -180,7 +185,7 @@ impl AttemptLoop {
         let context = ActivityContext::new(self.info(), cancellation.clone(), Box::new(NoHeartbeats));
         let (given, input) = (context.clone(), self.task.input.clone());
         let running = AssertUnwindSafe(async move { activity.run(given, input).await }).catch_unwind();
-        let ended = async { outcome_of(running.await, &cancellation) };
+        let ended = async { outcome_of(running.await, &cancellation, context.info()) };
         let mut running = pin!(blocking::noticed(ended, context.info()));
         let mut outcome = running.as_mut().now_or_never();
         let start_to_close = self.task.start_to_close_timeout.map(|limit| Instant::now() + limit.min(LONGEST_TIMEOUT));
@@ -307,9 +312,12 @@ fn timed_out(timeout_type: TimeoutType) -> Box<FailureProto> {
 }
 
 /// Returns the failure for asynchronous completion: no client could find a local activity to complete it.
-fn not_here() -> Box<FailureProto> {
-    let text = "a local activity cannot complete asynchronously: run it as an activity";
-    let mut failure = failure("WillCompleteAsync", text);
+fn not_here(activity_type: &str) -> Box<FailureProto> {
+    let text = format!(
+        "local activity `{activity_type}` returned `ActivityError::will_complete_async()`, but no client can complete a \
+         local activity: call it with `ctx.activity(..)`"
+    );
+    let mut failure = failure("WillCompleteAsync", &text);
     if let Some(FailureInfo::ApplicationFailureInfo(ApplicationFailureInfo { non_retryable, .. })) =
         &mut failure.failure_info
     {

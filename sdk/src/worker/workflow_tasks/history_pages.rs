@@ -115,7 +115,7 @@ impl WorkflowWorker {
                 workflow_id,
                 run_id,
                 workflow_type,
-                "the history could not be fetched; the task will time out: {error}"
+                "the history could not be fetched; the task will time out, and the server sends it again: {error}"
             ),
             NoPage::NotDecoded(error) => self.fail(ticket, *task_failure(&error.to_string())).await,
             NoPage::OnlyEmptyOnes => {

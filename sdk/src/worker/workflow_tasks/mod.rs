@@ -128,8 +128,11 @@ impl WorkflowWorker {
             }
         });
         let factory = RunFactory { registry, options: Arc::new(run_options), local_activities };
-        let lanes = Lanes::start(threads, capacity, factory, sink)
-            .map_err(|error| WorkerError::new(format!("a thread for workflow code could not be started: {error}")))?;
+        let lanes = Lanes::start(threads, capacity, factory, sink).map_err(|error| {
+            WorkerError::new(format!(
+                "a thread for workflow code could not be started (`worker_threads` is {threads}): {error}"
+            ))
+        })?;
         // Cannot be set already: the worker was just made.
         let _ = worker.lanes.set(lanes);
         Ok(worker)

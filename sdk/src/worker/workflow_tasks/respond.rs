@@ -107,7 +107,12 @@ impl WorkflowWorker {
     fn start_eager(&self, tasks: Vec<PollActivityTaskQueueResponse>, slots: Vec<Slot>) {
         let Some(activities) = self.activities.get() else { return };
         if tasks.len() > slots.len() {
-            tracing::warn!("the server started more eager activities than requested; the extra ones will time out");
+            tracing::warn!(
+                task_queue = self.shared.task_queue,
+                "the server started {} eager activities, {} more than requested; these will time out",
+                tasks.len(),
+                tasks.len() - slots.len()
+            );
         }
         tasks.into_iter().zip(slots).for_each(|(task, slot)| activities.start(task, slot));
     }
@@ -155,7 +160,8 @@ impl WorkflowWorker {
 
     /// Fails a task whose run waited for history and was lost with its lane. The server sends the task again at once.
     pub(crate) async fn fail_lost(&self, ticket: &Ticket) {
-        let text = "the thread that worked on this run was replaced because other workflow code blocked it";
+        let text = "the thread that worked on this run was replaced because other workflow code blocked it; the server \
+                    sends the task again, and a TMPRL1101 error in the worker's log names the code that blocked";
         self.fail(ticket, *task_failure(text)).await;
     }
 

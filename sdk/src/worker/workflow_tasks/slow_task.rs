@@ -12,7 +12,13 @@ const DEFAULT_THRESHOLD: Duration = Duration::from_secs(5);
 /// Warns if the task that was just answered took too long, including the time of its local activities.
 pub(crate) fn warn_if_slow(ticket: &Ticket) {
     static THRESHOLD: OnceLock<Duration> = OnceLock::new();
-    let threshold = *THRESHOLD.get_or_init(|| threshold(std::env::var(VARIABLE).ok().as_deref()));
+    let threshold = *THRESHOLD.get_or_init(|| {
+        let value = std::env::var_os(VARIABLE).map(|value| value.to_string_lossy().into_owned());
+        threshold(value.as_deref()).unwrap_or_else(|text| {
+            tracing::warn!("{text}");
+            DEFAULT_THRESHOLD
+        })
+    });
     let taken = ticket.received.elapsed();
     let (workflow_type, workflow_id, run_id) = (&ticket.workflow_type, &ticket.workflow_id, &ticket.run_id);
     let (event_id, attempt) = (ticket.started_event_id, ticket.attempt);
@@ -29,8 +35,16 @@ fn warning(run_id: &str, event_id: i64, attempt: i32, taken: Duration, threshold
     })
 }
 
-fn threshold(value: Option<&str>) -> Duration {
-    value.and_then(|value| value.parse().ok()).map_or(DEFAULT_THRESHOLD, Duration::from_secs)
+/// Reads the variable's value. Without a value, or with an empty one, it is the default.
+fn threshold(value: Option<&str>) -> Result<Duration, String> {
+    let Some(value) = value.filter(|value| !value.is_empty()) else { return Ok(DEFAULT_THRESHOLD) };
+    value.parse().map(Duration::from_secs).map_err(|_| {
+        let default = DEFAULT_THRESHOLD.as_secs();
+        format!(
+            "{VARIABLE} is `{}`: expected a whole number of seconds; the worker warns after {default} seconds",
+            value.escape_debug()
+        )
+    })
 }
 
 #[cfg(test)]
@@ -47,9 +61,14 @@ mod tests {
 
     #[test]
     fn the_environment_gives_the_threshold_in_whole_seconds() {
-        let cases = [(None, 5), (Some("10"), 10), (Some("0"), 0), (Some(""), 5), (Some("-1"), 5), (Some("2.5"), 5)];
-        for (value, seconds) in cases {
-            assert_eq!(threshold(value), Duration::from_secs(seconds), "{value:?}");
+        for (value, seconds) in [(None, 5), (Some("10"), 10), (Some("0"), 0), (Some(""), 5)] {
+            assert_eq!(threshold(value), Ok(Duration::from_secs(seconds)), "{value:?}");
+        }
+        for value in ["-1", "2.5", "5s"] {
+            let text = threshold(Some(value)).unwrap_err();
+            let expected =
+                format!("TEMPORAL_WORKFLOW_TASK_DURATION_WARN_SECONDS is `{value}`: expected a whole number");
+            assert!(text.starts_with(&expected), "{text}");
         }
     }
 }
