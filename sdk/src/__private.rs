@@ -87,6 +87,11 @@ pub fn read_all_args<D: Arguments>(from: &mut PayloadReader<'_>) -> Result<D::Ar
     D::read_args(from)
 }
 
+/// Returns the error for a query whose arguments do not fit its handler.
+pub fn unfit_query(name: &str, error: PayloadError) -> WorkflowError {
+    crate::workflow::unfit_query(name, error)
+}
+
 /// Offers the failure of an error with `#[derive(ApplicationError)]`; called by its `source`.
 pub fn offer<E: ApplicationError>(error: &E) {
     crate::failure::offer(|| Failure::from(error.to_application_failure()).into_proto());

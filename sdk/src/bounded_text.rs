@@ -26,6 +26,24 @@ pub(crate) fn name(text: &str) -> Cow<'_, str> {
     cut(text, NAME)
 }
 
+/// Returns the name of a type as the docs of Rust write it: `String`, not `alloc::string::String`. Types of other crates
+/// keep their paths, which tell types of one name apart.
+pub(crate) fn type_name<T>() -> String {
+    let full = std::any::type_name::<T>();
+    let is_path = |char: char| char.is_alphanumeric() || matches!(char, '_' | ':');
+    let mut short = String::with_capacity(full.len());
+    let mut rest = full;
+    while !rest.is_empty() {
+        let (path, after) = rest.split_at(rest.find(|char| !is_path(char)).unwrap_or(rest.len()));
+        let is_std = ["alloc::", "core::", "std::"].iter().any(|krate| path.starts_with(krate));
+        short += if is_std { path.rsplit("::").next().unwrap_or(path) } else { path };
+        let (between, after) = after.split_at(after.find(is_path).unwrap_or(after.len()));
+        short += between;
+        rest = after;
+    }
+    name(&short).into_owned()
+}
+
 fn cut(text: &str, most: usize) -> Cow<'_, str> {
     if text.len() <= most {
         return Cow::Borrowed(text);
@@ -42,6 +60,16 @@ fn cut(text: &str, most: usize) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn types_of_the_standard_library_are_named_without_their_modules() {
+        use std::collections::BTreeMap;
+        assert_eq!(type_name::<String>(), "String");
+        assert_eq!(type_name::<Option<Vec<(u32, String)>>>(), "Option<Vec<(u32, String)>>");
+        assert_eq!(type_name::<BTreeMap<String, [u8; 3]>>(), "BTreeMap<String, [u8; 3]>");
+        assert_eq!(type_name::<()>(), "()");
+        assert_eq!(type_name::<Vec<crate::RetryPolicy>>(), "Vec<abide::retry_policy::RetryPolicy>");
+    }
 
     #[test]
     fn a_long_text_is_cut_between_two_characters_and_says_how_much_is_left_out() {

@@ -69,6 +69,14 @@ impl RetryPolicy {
         self
     }
 
+    /// Returns what is wrong with the policy, as the end of a sentence that begins with its owner. The server refuses some
+    /// mistakes without naming the call, and accepts a factor that is no number.
+    pub(crate) fn mistake(&self) -> Option<String> {
+        let coefficient = self.backoff_coefficient?;
+        let is_valid = coefficient.is_finite() && coefficient >= 1.0;
+        (!is_valid).then(|| format!("has the `backoff_coefficient` {coefficient}: expected a number from 1 up"))
+    }
+
     /// Returns the time from the end of that attempt (from 1) to the start of the next one; `None` if there is no next
     /// one.
     pub(crate) fn delay_after(&self, attempt: u32) -> Option<Duration> {
@@ -123,6 +131,17 @@ mod tests {
     fn intervals_double_from_a_second_to_a_hundred() {
         assert_eq!(delays(&RetryPolicy::new(), 9), [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 100.0, 100.0]);
         assert_eq!(RetryPolicy::new().delay_after(u32::MAX), Some(Duration::from_secs(100)));
+    }
+
+    #[test]
+    fn a_factor_that_is_no_number_from_one_up_is_a_mistake() {
+        for (coefficient, text) in [(0.5, "0.5"), (-2.0, "-2"), (f64::NAN, "NaN"), (f64::INFINITY, "inf")] {
+            let mistake = RetryPolicy::new().backoff_coefficient(coefficient).mistake();
+            let expected = format!("has the `backoff_coefficient` {text}: expected a number from 1 up");
+            assert_eq!(mistake, Some(expected));
+        }
+        assert_eq!(RetryPolicy::new().backoff_coefficient(1.0).mistake(), None);
+        assert_eq!(RetryPolicy::new().mistake(), None);
     }
 
     #[test]

@@ -293,7 +293,7 @@ fn query_arm(names: &Names<'_>, method: &Method) -> TokenStream {
         #name => ::core::option::Option::Some(match ::abide::__private::read_all_args::<#ty>(__abide_args) {
             ::core::result::Result::Ok(#pattern) => #answer,
             ::core::result::Result::Err(__abide_error) => {
-                ::core::result::Result::Err(::core::convert::From::from(__abide_error))
+                ::core::result::Result::Err(::abide::__private::unfit_query(#name, __abide_error))
             }
         }),
     }

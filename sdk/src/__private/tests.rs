@@ -204,7 +204,11 @@ fn a_query_that_is_unknown_or_undecodable_says_so() {
     let player = instance(Player::run, &0);
     assert!(player.query(&context(), "hit", &mut PayloadReader::new(&[])).is_none());
     let answer = player.query(&context(), "name_at", &mut PayloadReader::new(&[])).expect("it is known");
-    assert!(answer.unwrap_err().to_string().starts_with("argument 1 is missing"));
+    let text = answer.unwrap_err().to_string();
+    assert!(
+        text.starts_with("the arguments of query `name_at` do not fit its handler: argument 1 is missing"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::payload::{PayloadError, from_payload, to_payload};
+use crate::bounded_text::type_name;
 
 /// Collects the payloads of an argument list.
 #[derive(Default)]
@@ -61,7 +62,7 @@ pub(crate) fn read_one<T: DeserializeOwned + 'static>(payload: Option<&Payload>)
     match payload.filter(|payload| !payload.metadata.is_empty() || !payload.data.is_empty()) {
         Some(payload) => from_payload(payload),
         None => serde_json::from_slice(b"null")
-            .map_err(|_| PayloadError::new(format!("expected `{}`, found no value", std::any::type_name::<T>()))),
+            .map_err(|_| PayloadError::new(format!("expected `{}`, found no value", type_name::<T>()))),
     }
 }
 
@@ -109,10 +110,13 @@ impl<'a> PayloadReader<'a> {
             Some(payload) => from_payload(payload).map_err(|error| error.in_argument(index)),
             None => serde_json::from_slice(b"null").map_err(|_| {
                 PayloadError::new(format!(
-                    "argument {} is missing: expected `{}`, found {} argument(s)",
+                    "argument {} is missing: expected `{}`, found {}",
                     index + 1,
-                    std::any::type_name::<T>(),
-                    self.payloads.len()
+                    type_name::<T>(),
+                    match self.payloads.len() {
+                        1 => "1 argument".to_string(),
+                        count => format!("{count} arguments"),
+                    }
                 ))
             }),
         }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::misfit;
 use super::whole::{from_whole, payload_of};
-use crate::bounded_text::name;
+use crate::bounded_text::{name, type_name};
 
 pub(super) const ENCODING: &str = "encoding";
 pub(super) const MESSAGE_TYPE: &str = "messageType";
@@ -194,10 +194,6 @@ pub(super) fn unwritable(error: &serde_json::Error) -> String {
             .into();
     }
     name(&text).into_owned()
-}
-
-fn type_name<T>() -> String {
-    name(std::any::type_name::<T>()).into_owned()
 }
 
 /// Returns metadata of another program, cut for use in a message.

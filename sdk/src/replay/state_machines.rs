@@ -566,7 +566,9 @@ impl StateMachines {
         location: &'static Location<'static>,
     ) -> FollowError {
         let error = Nondeterminism::new(NondeterminismKind::ImpossibleState, event_id, event_type, "");
-        error.produced(format!("an operation in state {state:?}"), Some(location)).into()
+        error
+            .produced(format!("an operation that cannot have this event (its state is {state:?})"), Some(location))
+            .into()
     }
 
     fn describe(&self, machine: Key, command_type: CommandType) -> String {
@@ -593,7 +595,8 @@ impl StateMachines {
             local_activity_marker::MARKER_NAME => self.local_activity_marker_recorded(id, Some(event)),
             other => Err(FollowError::Malformed(format!(
                 "event {id} (MarkerRecorded {other}): Abide replays patches, versions, side effects, and the local \
-                 activities of SDKs based on Core; it cannot replay the local activities of the Go and Java SDKs"
+                 activities of SDKs based on Core; it cannot replay the local activities of the Go and Java SDKs: let \
+                 workers of that SDK finish the run"
             ))),
         }
     }

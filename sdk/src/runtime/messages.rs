@@ -101,10 +101,14 @@ pub(super) fn dispatch_signal(
         SignalDispatch::Done(Err(error)) => Dispatched::Ended(RoutineResult::HandlerFailed(error)),
         SignalDispatch::Undecodable(error) => {
             if !shared.operation_state.borrow().machines.replaying {
+                let info = shared.info.get();
                 tracing::warn!(
-                    workflow_id = shared.info.get().map_or("", |info| &info.workflow_id),
+                    workflow_type = info.map_or("", |info| &info.workflow_type),
+                    workflow_id = info.map_or("", |info| &info.workflow_id),
+                    run_id = info.map_or("", |info| &info.run_id),
                     signal = %short(name),
-                    "a signal was dropped because its arguments do not fit its handler: {error}"
+                    "a signal was dropped because its arguments do not fit its handler: {error}; send it again with \
+                     arguments that fit"
                 );
             }
             Dispatched::Ended(RoutineResult::Ended)

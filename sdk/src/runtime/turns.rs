@@ -74,11 +74,13 @@ impl WorkflowRun {
                 && signal.event_id > warned_up_to
                 && !replaying
             {
+                let (workflow_id, run_id) = self.ids();
                 tracing::warn!(
-                    workflow_id = self.ids().0,
+                    workflow_id,
+                    run_id,
                     signal = %short(&signal.name),
                     "the workflow has no handler for a signal; the signal is kept until the workflow sets a handler, or \
-                     code with a handler runs the workflow"
+                     code with a handler runs the workflow: check the signal's name, or add a `#[signal]` method"
                 );
             }
         }

@@ -227,7 +227,7 @@ impl WorkflowRun {
             self.rebuilding = false;
             if first != 1 {
                 return Err(TaskError::Malformed(format!(
-                    "expected the whole history, found one that begins at event {first}"
+                    "expected the run's history from event 1, found one that begins with event {first}"
                 )));
             }
         } else if begins_task {
@@ -412,9 +412,12 @@ impl WorkflowRun {
             let main = instance.clone().start_main_routine(ctx.clone(), &mut PayloadReader::of(input))?;
             Ok::<_, PayloadError>((instance, main))
         });
-        let (instance, main) = made
-            .map_err(TaskError::from)?
-            .map_err(|error| TaskError::WorkerFailure(format!("workflow {name} cannot be started: {error}")))?;
+        let (instance, main) = made.map_err(TaskError::from)?.map_err(|error| {
+            TaskError::WorkerFailure(format!(
+                "workflow `{name}` cannot be started: {error}; correct the parameters of its code, or terminate it \
+                     and start it with other arguments"
+            ))
+        })?;
         self.instance = Some(instance);
         Ok(main)
     }

@@ -31,6 +31,7 @@ use crate::priority::Priority;
 use crate::replay::command_queue::CommandBody;
 use crate::replay::jobs::Outcome;
 use crate::replay::machines::activity::{Input, ScheduleActivity};
+use crate::retry_policy::RetryPolicy;
 
 /// An activity call without a timeout of its own. It can be awaited only if the activity has a
 /// [default timeout](crate::ActivityDefaults). Otherwise add [`start_to_close_timeout`](Self::start_to_close_timeout)
@@ -93,6 +94,10 @@ impl CallOptions for ActivityOptions {
 
     fn limits(&self) -> [Option<Duration>; 2] {
         [self.start_to_close_timeout, self.schedule_to_close_timeout]
+    }
+
+    fn own_retry_policy(&self) -> Option<&RetryPolicy> {
+        self.retry_policy.as_ref()
     }
 }
 
@@ -217,6 +222,7 @@ impl<D: ActivityDefinition> ActivityCall<D> {
     }
 
     /// Schedules the activity now, to be awaited or cancelled later.
+    #[track_caller]
     pub fn start(mut self) -> ActivityHandle<D::Output> {
         match self.handle.take() {
             Some(handle) => handle,
@@ -231,6 +237,7 @@ impl<D: ActivityDefinition> ActivityCall<D> {
         }
     }
 
+    #[track_caller]
     fn begin(&mut self) -> ActivityHandle<D::Output> {
         let request = self.request.take().expect("an activity call begins once");
         request.begin(self.shared.clone())
@@ -252,6 +259,7 @@ impl<D: ActivityDefinition> Future for ActivityCall<D> {
 
 impl<T> ActivityHandle<T> {
     /// Cancels the activity as its [`ActivityCancellationType`] says. Does nothing if the activity has ended.
+    #[track_caller]
     pub fn cancel(&self) {
         self.state.cancel();
     }
@@ -273,7 +281,7 @@ impl<T: PayloadValue> Future for ActivityHandle<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match ready!(self.state.poll(cx)) {
             Ok(Outcome::Completed(result)) => {
-                let what = format_args!("activity {}", self.activity_type);
+                let what = format_args!("activity `{}`", self.activity_type);
                 self.shared.read_result(result.as_ref(), what, self.location).map(Ok)
             }
             Ok(Outcome::Failed(failure)) => {
@@ -286,6 +294,7 @@ impl<T: PayloadValue> Future for ActivityHandle<T> {
 }
 
 impl<D: ActivityDefinition> Request<D> {
+    #[track_caller]
     fn begin(mut self, shared: Rc<RunState>) -> ActivityHandle<D::Output> {
         shared.must_not_be_read_only("an activity");
         let (activity_type, location) = (self.definition.name(), self.location);
@@ -320,7 +329,7 @@ impl<D: ActivityDefinition> Request<D> {
     fn body(&self, shared: &RunState, number: u32) -> Option<CommandBody> {
         let options = &self.options;
         let input = self.written_args(shared)?;
-        if !self.is_limited(shared) {
+        if !self.has_valid_options(shared) {
             return None;
         }
         let own_queue = options.task_queue.as_ref().is_none_or(|queue| **queue == *shared.task_queue);

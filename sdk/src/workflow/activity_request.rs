@@ -13,6 +13,7 @@ use super::run_state::RunState;
 use crate::converter::PayloadWriter;
 use crate::definition::ActivityDefinition;
 use crate::header::Headers;
+use crate::retry_policy::RetryPolicy;
 
 /// Options of a call, as far as every request needs them.
 pub(super) trait CallOptions {
@@ -21,6 +22,9 @@ pub(super) trait CallOptions {
 
     /// The two timeouts of which one is required.
     fn limits(&self) -> [Option<Duration>; 2];
+
+    /// The retry policy, if the call has one.
+    fn own_retry_policy(&self) -> Option<&RetryPolicy>;
 }
 
 /// A request for an activity that has not begun.
@@ -44,7 +48,7 @@ impl<D: ActivityDefinition, O: CallOptions> ActivityRequest<D, O> {
     pub(super) fn set_header<T: Serialize + 'static>(&mut self, key: String, value: &T) -> Result<(), String> {
         self.headers.set(key.as_str(), value).map_err(|error| {
             let (kind, name) = (O::KIND, self.definition.name());
-            format!("the header {key} of {kind} {name} cannot be written: {error}")
+            format!("the header `{key}` of {kind} `{name}` cannot be written: {error}")
         })
     }
 
@@ -60,26 +64,28 @@ impl<D: ActivityDefinition, O: CallOptions> ActivityRequest<D, O> {
             Ok(()) => Some(writer.finish()),
             Err(error) => {
                 let (kind, name) = (O::KIND, self.definition.name());
-                let text = format!("the arguments of {kind} {name} cannot be written: {error}");
+                let text = format!("the arguments of {kind} `{name}` cannot be written: {error}");
                 shared.fail_task(text, self.location);
                 None
             }
         }
     }
 
-    /// Returns true if a timeout limits the call, and fails the workflow task if not. The server reads zero as no
-    /// timeout, and would refuse the whole completion without naming the statement.
-    pub(super) fn is_limited(&self, shared: &RunState) -> bool {
-        let limited = self.options.limits().into_iter().flatten().any(|limit| !limit.is_zero());
-        if !limited {
-            let (kind, name) = (O::KIND, self.definition.name());
-            let text = format!(
-                "{kind} {name} has no timeout, because zero means none: set `start_to_close_timeout(..)` or \
+    /// Returns true if a timeout limits the call and its retry policy makes sense, and fails the workflow task if not.
+    /// The server reads zero as no timeout, and would refuse the whole completion without naming the statement.
+    pub(super) fn has_valid_options(&self, shared: &RunState) -> bool {
+        let (kind, name) = (O::KIND, self.definition.name());
+        let is_limited = self.options.limits().into_iter().flatten().any(|limit| !limit.is_zero());
+        let text = match self.options.own_retry_policy().and_then(RetryPolicy::mistake) {
+            _ if !is_limited => format!(
+                "{kind} `{name}` has no timeout, because zero means none: set `start_to_close_timeout(..)` or \
                  `schedule_to_close_timeout(..)` to more than zero"
-            );
-            shared.fail_task(text, self.location);
-        }
-        limited
+            ),
+            Some(mistake) => format!("the retry policy of {kind} `{name}` {mistake}"),
+            None => return true,
+        };
+        shared.fail_task(text, self.location);
+        false
     }
 
     /// Returns the activity's failure with its cause, without the ids of events.

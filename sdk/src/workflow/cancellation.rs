@@ -90,11 +90,13 @@ impl CancellationScope {
 
     /// Cancels the pending operations of this scope. Operations that begin in it later fail at once. An operation whose
     /// handle was detached is in no scope; a branch stays in the scope it was spawned in.
+    #[track_caller]
     pub fn cancel(&self) {
         self.cancel_with_reason("");
     }
 
     /// Like [`cancel`](Self::cancel), with a reason for the errors that follow and for child workflows.
+    #[track_caller]
     pub fn cancel_with_reason(&self, reason: impl Into<String>) {
         self.shared.must_not_be_read_only("a cancellation");
         self.shared.cancel_scope(&self.scope, &reason.into());
@@ -285,7 +287,7 @@ impl<F: Future> Future for Scoped<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.get_mut();
         let _entered = Entered::new(&this.shared, &this.scope);
-        let future = this.future.as_mut().expect("a scoped future is not polled after it has completed");
+        let future = this.future.as_mut().expect("a future in a cancellation scope was awaited again after it had ended: keep the outcome of the first await");
         let polled = future.as_mut().poll(cx);
         if polled.is_ready() {
             this.future = None;

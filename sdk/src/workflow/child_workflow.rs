@@ -23,7 +23,7 @@ use super::child_workflow_options::{
 use super::context::WorkflowContext;
 use super::external_workflow::{SignalExternalWorkflow, Target};
 use super::metadata::summary_and_details;
-use super::operation::{AwaitedKind, HandleState, OperationFuture};
+use super::operation::{AWAITED_AGAIN, AwaitedKind, HandleState, OperationFuture};
 use super::run_state::RunState;
 use crate::converter::{PayloadError, PayloadWriter, to_payload};
 use crate::debug_only::debug_only;
@@ -212,6 +212,7 @@ impl<W: WorkflowDefinition> ChildWorkflowCall<W> {
     ///
     /// Await it before you return: a child that begins in the task in which its parent ends is never started, whatever
     /// its policy.
+    #[track_caller]
     pub fn start(mut self) -> ChildWorkflowStart<W> {
         let (running, started) = match self.running.take() {
             // The call was polled before, so its start can no longer be awaited separately from its end.
@@ -234,6 +235,7 @@ impl<W: WorkflowDefinition> ChildWorkflowCall<W> {
         to_payload(value).map_err(|error| self.request().unwritable = Some(error)).ok()
     }
 
+    #[track_caller]
     fn begin(&mut self, notes_start: bool) -> (RunningChild, Option<OperationFuture>) {
         let request = self.request.take().expect("a child workflow call begins once");
         request.begin(self.shared.clone(), notes_start)
@@ -255,6 +257,7 @@ impl<W: WorkflowDefinition> Future for ChildWorkflowCall<W> {
 impl<W: WorkflowDefinition> ChildWorkflowStart<W> {
     /// Cancels the child, or its start, as its [`ChildWorkflowCancellationType`] says. Await it before you return: a
     /// request in the task in which its parent ends is lost.
+    #[track_caller]
     pub fn cancel(&self) {
         if let Some(running) = &self.running {
             running.state.cancel();
@@ -262,6 +265,7 @@ impl<W: WorkflowDefinition> ChildWorkflowStart<W> {
     }
 
     /// Like [`cancel`](Self::cancel), with a reason for the child.
+    #[track_caller]
     pub fn cancel_with_reason(&self, reason: impl Into<String>) {
         if let Some(running) = &self.running {
             running.state.cancel_because(&reason.into());
@@ -295,11 +299,11 @@ impl<W: WorkflowDefinition> Future for ChildWorkflowStart<W> {
         {
             this.started = None;
             let Outcome::Started(execution) = outcome else { unreachable!("a start has no other outcome") };
-            let running = this.running.take().expect("a child's start is not polled after it has completed");
+            let running = this.running.take().expect(AWAITED_AGAIN);
             return Poll::Ready(Ok(ChildWorkflowHandle { running, execution, workflow: PhantomData }));
         }
         // A child that cannot be started has an outcome without a start.
-        let running = this.running.as_mut().expect("a child's start is not polled after it has completed");
+        let running = this.running.as_mut().expect(AWAITED_AGAIN);
         match ready!(running.poll_outcome(cx)) {
             Err(failure) => Poll::Ready(Err(failure)),
             Ok(_) => unreachable!("a child completes after it has started"),
@@ -335,11 +339,13 @@ impl<W: WorkflowDefinition> ChildWorkflowHandle<W> {
 
     /// Cancels the child as its [`ChildWorkflowCancellationType`] says. Does nothing if the child has closed. Await it
     /// before you return: a request in the task in which its parent ends is lost.
+    #[track_caller]
     pub fn cancel(&self) {
         self.running.state.cancel();
     }
 
     /// Like [`cancel`](Self::cancel), with a reason for the child.
+    #[track_caller]
     pub fn cancel_with_reason(&self, reason: impl Into<String>) {
         self.running.state.cancel_because(&reason.into());
     }
@@ -379,7 +385,7 @@ impl RunningChild {
     fn poll_result<T: PayloadValue>(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, ChildWorkflowFailure>> {
         match ready!(self.poll_outcome(cx)) {
             Ok(result) => {
-                let what = format_args!("child workflow {}", self.workflow_type);
+                let what = format_args!("child workflow `{}`", self.workflow_type);
                 self.shared.read_result(result.as_ref(), what, self.location).map(Ok)
             }
             Err(failure) => Poll::Ready(Err(failure)),
@@ -389,6 +395,7 @@ impl RunningChild {
 
 impl<W: WorkflowDefinition> Request<W> {
     /// Begins the child. With `notes_start`, its start is returned as an operation of its own beside the child.
+    #[track_caller]
     fn begin(mut self, shared: Rc<RunState>, notes_start: bool) -> (RunningChild, Option<OperationFuture>) {
         shared.must_not_be_read_only("a child workflow");
         let (workflow_type, location) = (self.workflow.name(), self.location);
@@ -431,7 +438,7 @@ impl<W: WorkflowDefinition> Request<W> {
             None => W::write_args(&self.args, &mut writer),
         };
         if let Err(error) = written {
-            shared.fail_task(format!("child workflow {name} cannot be started: {error}"), self.location);
+            shared.fail_task(format!("child workflow `{name}` cannot be started: {error}"), self.location);
             return None;
         }
         let options = self.options;

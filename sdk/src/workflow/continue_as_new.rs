@@ -59,7 +59,7 @@ impl WorkflowContext {
         let workflow = workflow.definition();
         let attributes = W::Definition::write_args(&args, &mut writer)
             .map_err(|error| {
-                format!("continue-as-new: the arguments of {} cannot be written: {error}", workflow.name())
+                format!("continue-as-new: the arguments of workflow `{}` cannot be written: {error}", workflow.name())
             })
             .map(|()| {
                 let info = self.info();
@@ -114,7 +114,7 @@ impl ContinueAsNew {
                 }
             }
             Err(error) => {
-                self.attributes = Err(format!("continue-as-new: the memo field {key} cannot be written: {error}"));
+                self.attributes = Err(format!("continue-as-new: the memo field `{key}` cannot be written: {error}"));
             }
         }
         self
@@ -150,7 +150,7 @@ impl ContinueAsNew {
                 attributes.header.get_or_insert_with(Header::default).fields.insert(key, payload);
             }),
             Err(error) => {
-                self.attributes = Err(format!("continue-as-new: the header {key} cannot be written: {error}"));
+                self.attributes = Err(format!("continue-as-new: the header `{key}` cannot be written: {error}"));
                 self
             }
         }

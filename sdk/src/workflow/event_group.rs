@@ -85,7 +85,9 @@ impl<F: Future> Future for Grouped<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.get_mut();
         let _entered = Entered { shared: &this.shared, outside: this.shared.swap_groups(this.groups.clone()) };
-        let future = this.future.as_mut().expect("a grouped future is not polled after it has completed");
+        let future = this.future.as_mut().expect(
+            "a future in an event group was awaited again after it had ended: keep the outcome of the first await",
+        );
         let polled = future.as_mut().poll(cx);
         if polled.is_ready() {
             this.future = None;

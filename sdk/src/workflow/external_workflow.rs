@@ -195,10 +195,12 @@ impl<S: SignalDefinition> SignalExternalWorkflow<S> {
 
     /// Sends the signal now, to be awaited later. Await it before you return: a signal in the task in which this
     /// workflow ends is lost.
+    #[track_caller]
     pub fn start(mut self) -> DeliveryHandle {
         self.begin()
     }
 
+    #[track_caller]
     fn begin(&mut self) -> DeliveryHandle {
         if let Some(sent) = self.sent.take() {
             return sent;
@@ -217,7 +219,7 @@ impl<S: SignalDefinition> SignalExternalWorkflow<S> {
             None => S::write_args(args, &mut writer).map_err(|error| ("the arguments", error)),
         };
         if let Err((what, error)) = written {
-            let text = format!("{what} of signal {} cannot be written: {error}", signal.name());
+            let text = format!("{what} of signal `{}` cannot be written: {error}", signal.name());
             self.shared.fail_task(text, self.location);
             return None;
         }
@@ -258,10 +260,12 @@ impl CancelExternalWorkflow {
 
     /// Sends the request now, to be awaited later. Await it before you return: a request in the task in which this
     /// workflow ends is lost.
+    #[track_caller]
     pub fn start(mut self) -> DeliveryHandle {
         self.begin()
     }
 
+    #[track_caller]
     fn begin(&mut self) -> DeliveryHandle {
         if let Some(sent) = self.sent.take() {
             return sent;
@@ -302,6 +306,7 @@ impl Future for CancelExternalWorkflow {
 impl DeliveryHandle {
     /// Takes back a signal that this workflow task has not sent yet: awaiting it then yields a failure that
     /// [is cancelled](crate::TemporalFailure::is_cancelled). A sent signal, and a request to cancel, stands.
+    #[track_caller]
     pub fn cancel(&self) {
         self.state.cancel();
     }

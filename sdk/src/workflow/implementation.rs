@@ -10,6 +10,7 @@ use std::rc::Rc;
 use abide_protos::temporal::api::common::v1::Payload;
 
 use super::context::WorkflowContext;
+use crate::bounded_text::name as short;
 use crate::converter::{PayloadError, PayloadReader, to_payload};
 use crate::definition::{PayloadValue, WorkflowDefinition};
 use crate::failure::WorkflowError;
@@ -143,6 +144,11 @@ impl fmt::Debug for UpdateDispatch {
 pub(crate) fn update_result<T: PayloadValue>(output: &T) -> Result<Payload, WorkflowError> {
     to_payload(output)
         .map_err(|error| WorkflowError::task_failure(format!("the update's result cannot be written: {error}")))
+}
+
+/// Returns the error for a query whose arguments do not fit its handler.
+pub(crate) fn unfit_query(name: &str, error: PayloadError) -> WorkflowError {
+    error.of(format_args!("the arguments of query `{}` do not fit its handler", short(name))).into()
 }
 
 /// One message handler.

@@ -32,6 +32,7 @@ use crate::failure::{ACTIVITY_CANCELLED, ActivityFailure, cancelled_failure};
 use crate::replay::LocalActivityTask;
 use crate::replay::jobs::{BackOff, Outcome};
 use crate::replay::machines::local_activity::{Input, ScheduleLocalActivity};
+use crate::retry_policy::RetryPolicy;
 
 /// A local activity call without a timeout of its own. It can be awaited only if the activity has a
 /// [default timeout](crate::ActivityDefaults). Otherwise add [`start_to_close_timeout`](Self::start_to_close_timeout)
@@ -99,6 +100,10 @@ impl CallOptions for Options {
 
     fn limits(&self) -> [Option<Duration>; 2] {
         [self.sharable.start_to_close_timeout, self.sharable.schedule_to_close_timeout]
+    }
+
+    fn own_retry_policy(&self) -> Option<&RetryPolicy> {
+        self.sharable.retry_policy.as_ref()
     }
 }
 
@@ -221,6 +226,7 @@ impl<D: ActivityDefinition> LocalActivityCall<D> {
     }
 
     /// Begins the local activity now, to be awaited or cancelled later.
+    #[track_caller]
     pub fn start(mut self) -> LocalActivityHandle<D> {
         match self.handle.take() {
             Some(handle) => handle,
@@ -235,6 +241,7 @@ impl<D: ActivityDefinition> LocalActivityCall<D> {
         }
     }
 
+    #[track_caller]
     fn begin(&mut self) -> LocalActivityHandle<D> {
         let mut request = self.request.take().expect("a local activity call begins once");
         let defaults = request.definition.defaults();
@@ -266,6 +273,7 @@ impl<D: ActivityDefinition> Unpin for LocalActivityHandle<D> {}
 impl<D: ActivityDefinition> LocalActivityHandle<D> {
     /// Cancels the local activity as its [`ActivityCancellationType`] says, or ends the wait for its next attempt. Does
     /// nothing if the local activity has ended.
+    #[track_caller]
     pub fn cancel(&self) {
         match &self.phase {
             Phase::Attempts(state) => state.cancel(),
@@ -303,7 +311,7 @@ impl<D: ActivityDefinition> Future for LocalActivityHandle<D> {
             match &mut this.phase {
                 Phase::Attempts(state) => match ready!(state.poll(cx)) {
                     Ok(Outcome::Completed(result)) => {
-                        let what = format_args!("local activity {}", this.request.definition.name());
+                        let what = format_args!("local activity `{}`", this.request.definition.name());
                         return this.shared.read_result(result.as_ref(), what, this.request.location).map(Ok);
                     }
                     Ok(Outcome::Failed(mut failure)) => {
@@ -341,6 +349,7 @@ impl<D: ActivityDefinition> Future for LocalActivityHandle<D> {
 
 impl<D: ActivityDefinition> Request<D> {
     /// Schedules an attempt under a number of its own, and those that follow it without a timer.
+    #[track_caller]
     fn begin(
         &self,
         shared: &Rc<RunState>,
@@ -380,7 +389,7 @@ impl<D: ActivityDefinition> Request<D> {
     }
 
     fn task(&self, shared: &RunState, seq: u32, attempt: u32) -> Option<Box<LocalActivityTask>> {
-        if !self.is_limited(shared) {
+        if !self.has_valid_options(shared) {
             return None;
         }
         let options = &self.options.sharable;

@@ -53,11 +53,11 @@ pub use continue_as_new::ContinueAsNew;
 pub use event_group::EventGroup;
 pub use external_workflow::{CancelExternalWorkflow, DeliveryHandle, ExternalWorkflow, SignalExternalWorkflow};
 pub use function::CalledWorkflow;
-pub(crate) use implementation::update_result;
 pub use implementation::{
     HandlerInfo, HandlerKind, RoutineFuture, SignalDispatch, UnfinishedPolicy, UpdateDispatch, WorkflowImplementation,
     WorkflowInstance,
 };
+pub(crate) use implementation::{unfit_query, update_result};
 pub(crate) use inbound_message::InboundMessage;
 pub use inbound_message::UpdateInfo;
 pub use info::{ParentInfo, RootInfo, WorkflowInfo};

@@ -15,7 +15,7 @@ use abide_protos::temporal::api::command::v1::command::Attributes;
 
 use super::context::WorkflowContext;
 use super::metadata::user_metadata;
-use super::operation::{AwaitedKind, HandleState, OperationFuture};
+use super::operation::{AWAITED_AGAIN, AwaitedKind, HandleState, OperationFuture};
 use super::run_state::RunState;
 use crate::converter::to_payload;
 use crate::debug_only::debug_only;
@@ -171,6 +171,7 @@ impl<I: PayloadValue, O: PayloadValue> NexusOperationCall<I, O> {
     }
 
     /// Calls the operation now. Awaiting the result waits until the handler has started the operation.
+    #[track_caller]
     pub fn start(mut self) -> NexusOperationStart<O> {
         if let Some(handle) = self.handle.take() {
             return NexusOperationStart { started: None, handle: Some(handle) };
@@ -186,6 +187,7 @@ impl<I: PayloadValue, O: PayloadValue> NexusOperationCall<I, O> {
         self
     }
 
+    #[track_caller]
     fn begin(&mut self, notes_start: bool) -> (NexusOperationHandle<O>, Option<OperationFuture>) {
         let request = self.request.take().expect("an operation's call begins once");
         request.begin(self.shared.clone(), notes_start)
@@ -210,6 +212,7 @@ impl<I, O> Unpin for NexusOperationCall<I, O> {}
 
 impl<O> NexusOperationStart<O> {
     /// Cancels the operation as its [`NexusOperationCancellationType`] says.
+    #[track_caller]
     pub fn cancel(&self) {
         if let Some(handle) = &self.handle {
             handle.cancel();
@@ -236,7 +239,7 @@ impl<O> Future for NexusOperationStart<O> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        let handle = this.handle.as_mut().expect("an operation's start is not polled after it has completed");
+        let handle = this.handle.as_mut().expect(AWAITED_AGAIN);
         if let Some(started) = &mut this.started
             && let Poll::Ready(Outcome::NexusStarted(token)) = Pin::new(started).poll(cx)
         {
@@ -264,6 +267,7 @@ impl<O> NexusOperationHandle<O> {
     }
 
     /// Cancels the operation as its [`NexusOperationCancellationType`] says. Does nothing if the operation has ended.
+    #[track_caller]
     pub fn cancel(&self) {
         self.state.cancel();
     }
@@ -291,7 +295,7 @@ impl<O: PayloadValue> Future for NexusOperationHandle<O> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match ready!(self.poll_outcome(cx)) {
             Outcome::Completed(result) => {
-                let what = format_args!("Nexus operation {}/{}", self.service, self.operation);
+                let what = format_args!("Nexus operation `{}/{}`", self.service, self.operation);
                 self.shared.read_result(result.as_ref(), what, self.location).map(Ok)
             }
             Outcome::Failed(failure) => {
@@ -304,6 +308,7 @@ impl<O: PayloadValue> Future for NexusOperationHandle<O> {
 }
 
 impl<I: PayloadValue, O> Request<I, O> {
+    #[track_caller]
     fn begin(self, shared: Rc<RunState>, notes_start: bool) -> (NexusOperationHandle<O>, Option<OperationFuture>) {
         shared.must_not_be_read_only("a Nexus operation");
         let ((service, operation), location) = (self.operation.names(), self.location);
@@ -344,7 +349,7 @@ impl<I: PayloadValue, O> Request<I, O> {
         let input = match to_payload(&self.input) {
             Ok(input) => input,
             Err(error) => {
-                let text = format!("the input of Nexus operation {service}/{operation} cannot be written: {error}");
+                let text = format!("the input of Nexus operation `{service}/{operation}` cannot be written: {error}");
                 shared.fail_task(text, self.location);
                 return None;
             }

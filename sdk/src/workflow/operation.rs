@@ -14,6 +14,10 @@ use super::run_state::RunState;
 use crate::replay::jobs::Outcome;
 use crate::replay::slab::Key;
 
+/// Panic message for code that awaits a call or a handle that has ended.
+pub(super) const AWAITED_AGAIN: &str = "an activity, a timer or another operation was awaited again after it had yielded \
+                                        its outcome: keep the outcome of the first await, or begin the operation anew";
+
 /// An operation whose future is alive.
 #[derive(Debug)]
 pub(crate) struct Operation {
@@ -87,7 +91,7 @@ impl Operation {
             }
             state => match std::mem::replace(state, State::Taken) {
                 State::Resolved(outcome) => Poll::Ready(outcome),
-                State::Pending(_) | State::Taken => panic!("an operation's future was polled after it had completed"),
+                State::Pending(_) | State::Taken => panic!("{AWAITED_AGAIN}"),
             },
         }
     }
@@ -122,6 +126,7 @@ impl OperationFuture {
     }
 
     /// Requests cancellation, with a reason for the recipient of the request. The outcome shows the effect.
+    #[track_caller]
     pub(crate) fn cancel_because(&self, reason: &str) {
         self.shared.must_not_be_read_only("a cancellation");
         if let Some(key) = self.key {
@@ -164,7 +169,7 @@ impl Future for OperationFuture {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
         let this = self.get_mut();
-        let key = this.key.expect("an operation's future is not polled after it has completed");
+        let key = this.key.expect(AWAITED_AGAIN);
         let mut core = this.shared.operation_state.borrow_mut();
         let operation = core.operations.get_mut(key).expect("an operation lives as long as its future");
         let mut outcome = std::task::ready!(operation.poll(cx.waker()));
@@ -193,12 +198,14 @@ impl<E> HandleState<E> {
     }
 
     /// Requests cancellation, with a reason for the recipient of the request.
+    #[track_caller]
     pub(crate) fn cancel_because(&self, reason: &str) {
         if let Self::Running(operation) = self {
             operation.cancel_because(reason);
         }
     }
 
+    #[track_caller]
     pub(crate) fn cancel(&self) {
         self.cancel_because("");
     }
@@ -222,7 +229,7 @@ impl<E> HandleState<E> {
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Outcome, E>> {
         match self {
             Self::Running(operation) => Pin::new(operation).poll(cx).map(Ok),
-            Self::Ended(by) => Poll::Ready(Err(by.take().expect("an operation is not polled after it has ended"))),
+            Self::Ended(by) => Poll::Ready(Err(by.take().expect(AWAITED_AGAIN))),
         }
     }
 }

@@ -22,6 +22,7 @@ use super::operation::{AwaitedKind, Operation, OperationFuture};
 use super::random::Random;
 use super::search_attributes::Upserted;
 use super::state::ReadOnlyCode;
+use crate::bounded_text::type_name;
 use crate::converter::{DataConverter, read_one};
 use crate::definition::PayloadValue;
 use crate::replay::event_groups::CurrentGroups;
@@ -218,7 +219,7 @@ impl RunState {
     /// The workflow's struct as a `W`.
     #[track_caller]
     pub(crate) fn instance<W: 'static>(&self) -> Rc<W> {
-        let name = std::any::type_name::<W>();
+        let name = type_name::<W>();
         match self.instance.get().and_then(Weak::upgrade).map(Rc::downcast::<W>) {
             Some(Ok(instance)) => instance,
             Some(Err(_)) => panic!(

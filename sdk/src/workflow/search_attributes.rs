@@ -166,7 +166,7 @@ impl WorkflowContext {
     pub fn upsert_memo(&self, update: MemoUpdate) {
         self.shared.must_not_be_read_only("a change of the memo");
         if let Some((key, error)) = update.unwritable {
-            let text = format!("the memo field {key} cannot be written: {error}");
+            let text = format!("the memo field `{key}` cannot be written: {error}");
             self.shared.fail_task(text, Location::caller());
             return;
         }

@@ -4,6 +4,8 @@ use std::cell::{Cell, Ref, RefCell, RefMut};
 use std::fmt;
 use std::panic::Location;
 
+use crate::bounded_text::type_name;
+
 /// A field of a workflow that changes.
 ///
 /// The main routine and the handlers of a run share its state, so all of them take `&self`, and fields that change are
@@ -164,7 +166,7 @@ impl<T> State<T> {
                 "State<{}> is read at {caller} while it is being changed: end the statement with `write` first (its \
                  guard must not live across an `.await`, and in the head of a `while let` or `match` it lives to the \
                  end of the body), and do not use the same field inside the closure of its `update`",
-                std::any::type_name::<T>()
+                type_name::<T>()
             )
         };
         guard
@@ -187,14 +189,14 @@ impl<T> State<T> {
                     "a replay does not call it again; change the state with its result",
                 ),
             };
-            panic!("State<{}> is changed at {caller} by {who}: {advice}", std::any::type_name::<T>());
+            panic!("State<{}> is changed at {caller} by {who}: {advice}", type_name::<T>());
         }
         let Ok(guard) = self.cell.try_borrow_mut() else {
             panic!(
                 "State<{}> is changed at {caller} while it is borrowed: end the statement with `read` or `write` first \
                  (their guards must not live across an `.await`, and in the head of a `while let` or `match` they live \
                  to the end of the body), and do not use the same field inside the closure of its `with` or `update`",
-                std::any::type_name::<T>()
+                type_name::<T>()
             )
         };
         guard

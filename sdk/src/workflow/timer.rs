@@ -71,10 +71,15 @@ impl TimerCall {
     }
 
     /// Starts the timer now, to be awaited or cancelled later.
+    #[track_caller]
     pub fn start(mut self) -> TimerHandle {
-        self.handle.take().unwrap_or_else(|| self.begin())
+        match self.handle.take() {
+            Some(handle) => handle,
+            None => self.begin(),
+        }
     }
 
+    #[track_caller]
     fn begin(&mut self) -> TimerHandle {
         TimerHandle::start(self.shared.clone(), self.duration, self.summary.take(), self.location)
     }
@@ -94,6 +99,7 @@ impl Future for TimerCall {
 }
 
 impl TimerHandle {
+    #[track_caller]
     pub(crate) fn start(
         shared: Rc<RunState>,
         duration: Duration,
@@ -127,6 +133,7 @@ impl TimerHandle {
     }
 
     /// Cancels the timer. Awaiting it then yields [`Cancelled`]. Does nothing if the timer has fired.
+    #[track_caller]
     pub fn cancel(&self) {
         self.state.cancel();
     }

@@ -96,7 +96,7 @@ fn b045_a_result_that_does_not_fit_fails_the_task() {
     check_ending(
         "ActivityTaskCompleted result=\"seven\"",
         expect![[
-            r#"Fail WorkflowWorkerUnhandledFailure: the result of activity work cannot be read: expected `u32`, found JSON: a string of 5 characters (at sdk/tests/behaviours/activities.rs)"#
+            r#"Fail WorkflowWorkerUnhandledFailure: the result of activity `work` cannot be read: expected `u32`, found JSON: a string of 5 characters (at sdk/tests/behaviours/activities.rs)"#
         ]],
     );
 }

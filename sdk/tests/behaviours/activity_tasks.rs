@@ -130,7 +130,7 @@ async fn b045_arguments_that_do_not_fit_fail_the_attempt() {
     with_worker(&server, |worker| worker.activities(obey), async {
         server.activity_task(PollActivityTaskQueueResponse { input: payloads(["7"]), ..activity("obey") });
         let text = failure(&server.request(1).await);
-        assert!(text.contains("expected `alloc::string::String`, found JSON: an integer"), "{text}");
+        assert!(text.contains("expected `String`, found JSON: an integer"), "{text}");
     })
     .await;
 }

@@ -170,7 +170,7 @@ fn b109_several_queries_of_one_task_see_the_state_after_it_and_change_nothing() 
 
         change: failed: the query handler panicked at sdk/tests/behaviours/messages.rs State<bool> is changed at sdk/tests/behaviours/messages.rs by a query handler: a query must not change the workflow; use a signal or an update for that
         refuse: failed: not for you
-        start_a_timer: failed: the query handler panicked at sdk/src/workflow/timer.rs a timer in a query handler: a query must not change the workflow; use a signal or an update for that
+        start_a_timer: failed: the query handler panicked at sdk/tests/behaviours/messages.rs a timer in a query handler: a query must not change the workflow; use a signal or an update for that
         unknown: failed: unknown query `unknown`; this workflow's queries: words, refuse, start_a_timer, change
         words: answer ["main","one"]"#]].assert_eq(&told);
     assert_eq!(run.query(8, "words"), r#"answer ["main","one"]"#);

@@ -256,7 +256,7 @@ impl ActivityEnvironment {
         let context = ActivityContext::with_heartbeat_details(info, earlier, cancellation, Box::new(outbound));
         let mut input = PayloadWriter::new();
         A::Definition::write_args(&args, &mut input)
-            .map_err(|error| misfit(format!("the arguments of activity {name} cannot be written: {error}")))?;
+            .map_err(|error| misfit(format!("the arguments of activity `{name}` cannot be written: {error}")))?;
         // A worker reads the arguments. So an argument that does not read back must fail here, too.
         let mut registry = ActivityRegistry::default();
         registry.add(activity, host);
@@ -270,7 +270,8 @@ impl ActivityEnvironment {
                 None => panic!("{}", self.shows_nothing(&name)),
             }
         };
-        from_payload(&output).map_err(|error| misfit(format!("the result of activity {name} cannot be read: {error}")))
+        from_payload(&output)
+            .map_err(|error| misfit(format!("the result of activity `{name}` cannot be read: {error}")))
     }
 
     /// Returns the progress of all heartbeats so far; heartbeats are not throttled.

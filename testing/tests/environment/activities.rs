@@ -128,7 +128,8 @@ async fn a_heartbeat_that_the_callback_cannot_read_stops_the_test() -> Outcome {
     let env = ActivityEnvironment::new().on_heartbeat(|_: String| {});
     let panic = AssertUnwindSafe(env.run(copy, 9)).catch_unwind().await.expect_err("it panics");
     let text = panic.downcast_ref::<String>().expect("a text");
-    expect!["the progress of heartbeat 1 cannot be read by `on_heartbeat`: expected `alloc::string::String`, found JSON: an integer"].assert_eq(text);
+    expect!["the progress of heartbeat 1 cannot be read by `on_heartbeat`: expected `String`, found JSON: an integer"]
+        .assert_eq(text);
     Ok(())
 }
 
@@ -177,11 +178,11 @@ async fn arguments_and_results_are_what_a_worker_and_a_workflow_read() -> Outcom
 
     let order = Order { article: "tea".into(), cents: 995 };
     let error = env.run(ship, order).await.unwrap_err();
-    expect!["activity ship: argument 1: expected `environment::activities::Order`, found JSON: an object with 2 fields: the field `amount` is missing"].assert_eq(&error.to_string());
+    expect!["the arguments of activity `ship` do not fit its function: argument 1: expected `environment::activities::Order`, found JSON: an object with 2 fields: the field `amount` is missing"].assert_eq(&error.to_string());
     let error = env.run(pack, BTreeMap::from([((1, 2), 3)])).await.unwrap_err();
-    expect!["the arguments of activity pack cannot be written: argument 1: `alloc::collections::btree::map::BTreeMap<(u8, u8), u8>` cannot be written as JSON: key must be a string"].assert_eq(&error.to_string());
+    expect!["the arguments of activity `pack` cannot be written: argument 1: `BTreeMap<(u8, u8), u8>` cannot be written as JSON: key must be a string"].assert_eq(&error.to_string());
     let error = env.run(order_again, ()).await.unwrap_err();
-    expect!["the result of activity order_again cannot be read: expected `environment::activities::Order`, found JSON: an object with 2 fields: the field `amount` is missing"].assert_eq(&error.to_string());
+    expect!["the result of activity `order_again` cannot be read: expected `environment::activities::Order`, found JSON: an object with 2 fields: the field `amount` is missing"].assert_eq(&error.to_string());
     Ok(())
 }
 

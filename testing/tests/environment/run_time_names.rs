@@ -2,6 +2,7 @@
 //! client.
 
 use abide::prelude::*;
+use abide::worker::WorkflowErrorType;
 use abide::{ActivityType, QueryType, SearchAttributeKey, SignalType, UpdateType, WorkflowType};
 use abide_testing::TestWorkflowEnvironment;
 
@@ -146,14 +147,31 @@ async fn a_result_that_does_not_fit_is_called_by_the_name_of_what_gave_it() -> O
         assert_eq!(items.expect_err("it is a list").to_string(), expected);
         let closed = handle.update(UpdateType::<fn(String) -> String>::named("close-acme"), "pen".into()).await;
         let closed = closed.expect_err("it is a number").to_string();
-        assert_eq!(
-            closed,
-            "the result of update `close-acme`: expected `alloc::string::String`, found JSON: an integer"
-        );
+        assert_eq!(closed, "the result of update `close-acme`: expected `String`, found JSON: an integer");
         let ended = handle.result().await.expect_err("it is a list").to_string();
         let whose = "the result of workflow `cart-1`: expected `bool`, found JSON: an array of 1 element";
         assert!(ended.ends_with(whose), "{ended}");
         Ok::<_, Box<dyn std::error::Error>>(())
     })
     .await
+}
+
+#[workflow]
+async fn elsewhere(_ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+    Ok(())
+}
+
+#[tokio::test]
+async fn names_that_a_worker_cannot_use_are_refused() -> Outcome {
+    let env = TestWorkflowEnvironment::start().await?;
+    let reserved = Worker::builder(env.client(), "__temporal_reviews").workflow(review).build();
+    let text = reserved.expect_err("Temporal reserves it").to_string();
+    assert!(text.contains("`__temporal_reviews` begins with `__temporal_`, which Temporal reserves"), "{text}");
+    let unknown = Worker::builder(env.client(), "reviews")
+        .workflow(review)
+        .workflow_failure_errors_of(elsewhere, [WorkflowErrorType::Nondeterminism])
+        .build();
+    let text = unknown.expect_err("it is not registered").to_string();
+    assert!(text.contains("`workflow_failure_errors_of` names the workflow `elsewhere`, which is not"), "{text}");
+    Ok(())
 }

@@ -111,7 +111,9 @@ impl<F: Future> Future for WithValues<F> {
             List::Unset(_) => None,
         };
         let _entered = Entered { shared: &this.shared, outside: this.shared.values.innermost.replace(list) };
-        let future = this.future.as_mut().expect("a future with values is not polled after it has completed");
+        let future = this.future.as_mut().expect(
+            "a future with context values was awaited again after it had ended: keep the outcome of the first await",
+        );
         let polled = future.as_mut().poll(cx);
         if polled.is_ready() {
             this.future = None;

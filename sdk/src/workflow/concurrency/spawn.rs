@@ -44,12 +44,13 @@ impl WorkflowContext {
     /// alarm.await?;
     /// # Ok(()) }
     /// ```
+    #[track_caller]
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
         F: Future + 'static,
         F::Output: 'static,
     {
-        self.shared.must_not_be_read_only("a branch");
+        self.shared.must_not_be_read_only("a spawned branch");
         let slot = Rc::new(RefCell::new(Slot { result: None, ended: false, waker: None }));
         let scope = self.cancellation_scope();
         let scoped = scope.run(future);
@@ -131,11 +132,13 @@ impl WorkflowContext {
 impl<T> JoinHandle<T> {
     /// Cancels what the branch waits for, and what it begins later. The branch decides when and how it ends. Nothing
     /// happens if it has ended.
+    #[track_caller]
     pub fn cancel(&self) {
         self.scope.cancel();
     }
 
     /// Like [`cancel`](Self::cancel); the reason is for the errors that follow, and for children.
+    #[track_caller]
     pub fn cancel_with_reason(&self, reason: impl Into<String>) {
         self.scope.cancel_with_reason(reason);
     }
@@ -156,7 +159,10 @@ impl<T> Future for JoinHandle<T> {
         let mut slot = self.slot.borrow_mut();
         match slot.result.take() {
             Some(result) => Poll::Ready(result),
-            None if slot.ended => panic!("a branch is not awaited after it has yielded its result"),
+            None if slot.ended => panic!(
+                "the handle of a spawned branch was awaited again after it had yielded its result: keep the result of \
+                 the first await"
+            ),
             None => {
                 slot.waker = Some(cx.waker().clone());
                 Poll::Pending

@@ -62,11 +62,12 @@ impl WorkflowContext {
 impl<T: 'static, E: 'static> TaskGroup<T, E> {
     /// Runs a future as a branch of this group. It begins like a branch of [`spawn`](WorkflowContext::spawn): after the
     /// code that runs now has come to an await. In a group that was cancelled, it begins as cancelled.
+    #[track_caller]
     pub fn spawn<F>(&self, future: F)
     where
         F: Future<Output = Result<T, E>> + 'static,
     {
-        self.ctx.shared.must_not_be_read_only("a branch");
+        self.ctx.shared.must_not_be_read_only("a spawned branch");
         let future: MemberFuture<T, E> = Box::pin(self.scope.run(future));
         let member =
             Rc::new(Member { future: Cell::new(Some(future)), waker: Cell::new(None), dropped: Cell::new(false) });

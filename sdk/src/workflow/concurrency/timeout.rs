@@ -109,7 +109,9 @@ impl<F: Future> Future for Timeout<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        let future = this.future.as_mut().expect("a timeout is not awaited after it has yielded its result");
+        let future = this.future.as_mut().expect(
+            "a future with a timeout was awaited again after it had ended: keep the outcome of the first await",
+        );
         if let Poll::Ready(output) = future.as_mut().poll(cx) {
             this.end();
             return Poll::Ready(Ok(output));

@@ -60,6 +60,7 @@ impl UpdatableTimer {
 
     /// Moves the deadline, to an earlier or a later time. A wait that runs cancels its timer on the server and starts
     /// another, or ends at once if the new deadline has passed. The same deadline again changes nothing.
+    #[track_caller]
     pub fn set_deadline(&self, deadline: SystemTime) {
         self.inner.ctx.shared.must_not_be_read_only("a new deadline of a timer");
         if self.inner.deadline.replace(deadline) != deadline {

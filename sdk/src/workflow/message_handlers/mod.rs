@@ -16,7 +16,9 @@ use std::rc::Rc;
 
 use self::table::{HandlerCode, SetHandler, Validation};
 use super::context::WorkflowContext;
-use super::implementation::{HandlerInfo, SignalDispatch, UnfinishedPolicy, UpdateDispatch, update_result};
+use super::implementation::{
+    HandlerInfo, SignalDispatch, UnfinishedPolicy, UpdateDispatch, unfit_query, update_result,
+};
 use super::run_state::RunState;
 use crate::converter::{PayloadError, PayloadReader, to_payload};
 use crate::definition::{PayloadValue, QueryDefinition, SignalDefinition, UpdateDefinition};
@@ -104,8 +106,9 @@ impl WorkflowContext {
         query: Q,
         handler: impl Fn(&WorkflowContext, Q::Args) -> Result<Q::Output, WorkflowError> + 'static,
     ) -> RuntimeHandler {
-        let code = move |ctx: &WorkflowContext, _: &str, args: &mut PayloadReader<'_>| {
-            Ok(to_payload(&handler(ctx, Q::read_args(args)?)?)?)
+        let code = move |ctx: &WorkflowContext, name: &str, args: &mut PayloadReader<'_>| {
+            let args = Q::read_args(args).map_err(|error| unfit_query(name, error))?;
+            Ok(to_payload(&handler(ctx, args)?)?)
         };
         self.set_handler(not_empty(query.name()), HandlerCode::Query(Rc::new(code)))
     }

@@ -132,7 +132,7 @@ fn an_error_of_a_dynamic_signal_handler_fails_the_workflow() {
         ),
         None,
         expect![[
-            r#"FailWorkflowExecution message="argument 1: expected `core::option::Option<alloc::string::String>`, found JSON: an integer" source=AbideSDK type=PayloadError"#
+            r#"FailWorkflowExecution message="argument 1: expected `Option<String>`, found JSON: an integer" source=AbideSDK type=PayloadError"#
         ]],
     );
 }
@@ -152,7 +152,7 @@ fn dynamic_queries_are_answered_and_the_metadata_query_shows_handlers_without_na
     expect![[r#"
         0
         "any: 7"
-        failed: argument 1 is missing: expected `u32`, found 0 argument(s)
+        failed: argument 1 is missing: expected `u32`, found 0 arguments
         failed: unknown query `__temporal_other`; this workflow's queries: lines
         {"definition":{"queryDefinitions":[{},{"description":"What the workflow waits for, as data.","name":"__enhanced_stack_trace"},{"description":"What the workflow waits for.","name":"__stack_trace"},{"description":"The workflow's type, its handlers and its current details.","name":"__temporal_workflow_metadata"},{"name":"lines"}],"signalDefinitions":[{"description":"Takes all other signals."},{"name":"known"}],"type":"wf","updateDefinitions":[{},{"name":"known_update"}]}}"#]].assert_eq(&answers);
 }

@@ -122,9 +122,9 @@ fn queries_in_a_task_see_the_state_after_it_and_change_nothing() {
             total: answer 107
             refuse: failed: not for you
             broken: failed: the query handler panicked at queries.rs `self.total.get() / u32::from(self.total.get() == u32::MAX)`: attempt to divide by zero
-            meddling: failed: the query handler panicked at timer.rs `shared.must_not_be_read_only("a timer");`: a timer in a query handler: a query must not change the workflow; use a signal or an update for that
+            meddling: failed: the query handler panicked at queries.rs `let _timer = ctx.timer(secs(1)).start();`: a timer in a query handler: a query must not change the workflow; use a signal or an update for that
             overwriting: failed: the query handler panicked at queries.rs `self.total.set(0);`: State<u32> is changed at queries.rs `self.total.set(0);` by a query handler: a query must not change the workflow; use a signal or an update for that
-            cancelling: failed: the query handler panicked at operation.rs `self.shared.must_not_be_read_only("a cancellation");`: a cancellation in a query handler: a query must not change the workflow; use a signal or an update for that
+            cancelling: failed: the query handler panicked at queries.rs `self.timer.with(|timer| timer.as_ref().inspect(|timer| timer.cancel()).is_some().into())`: a cancellation in a query handler: a query must not change the workflow; use a signal or an update for that
             nosuch: failed: unknown query `nosuch`; this workflow's queries: total, refuse, broken, meddling, overwriting, cancelling
             total: answer 107"#]],
     );
@@ -139,7 +139,7 @@ fn queries_in_the_first_task_see_the_state_after_it() {
             total: answer 7
             refuse: failed: not for you
             broken: failed: the query handler panicked at queries.rs `self.total.get() / u32::from(self.total.get() == u32::MAX)`: attempt to divide by zero
-            meddling: failed: the query handler panicked at timer.rs `shared.must_not_be_read_only("a timer");`: a timer in a query handler: a query must not change the workflow; use a signal or an update for that
+            meddling: failed: the query handler panicked at queries.rs `let _timer = ctx.timer(secs(1)).start();`: a timer in a query handler: a query must not change the workflow; use a signal or an update for that
             overwriting: failed: the query handler panicked at queries.rs `self.total.set(0);`: State<u32> is changed at queries.rs `self.total.set(0);` by a query handler: a query must not change the workflow; use a signal or an update for that
             cancelling: answer 0
             nosuch: failed: unknown query `nosuch`; this workflow's queries: total, refuse, broken, meddling, overwriting, cancelling

@@ -337,7 +337,7 @@ fn queries_are_answered_by_handlers_that_were_set() {
     let answers = ask_at_the_start(run_of(adder), &[("total", Some(7)), ("total", None), ("nosuch", None)]);
     expect![[r#"
         7
-        failed: argument 1 is missing: expected `u32`, found 0 argument(s)
+        failed: the arguments of query `total` do not fit its handler: argument 1 is missing: expected `u32`, found 0 arguments
         failed: unknown query `nosuch`; this workflow's queries: total"#]]
     .assert_eq(&answers);
 }

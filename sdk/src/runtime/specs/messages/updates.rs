@@ -235,7 +235,7 @@ fn b113_arguments_that_do_not_fit_are_rejected() {
         "update id=u1 name=deposit input=\"much\"\nupdate id=u2 name=deposit",
         expect![[r#"
         u1/request/reject of u1: Rejection rejected_request_message_id=u1/request rejected_request_sequencing=5 rejected_request.meta.update_id=u1 rejected_request.meta.identity=caller rejected_request.input.name=deposit rejected_request.input.args="much" message="the arguments of update `deposit` do not fit its handler: argument 1: expected `i64`, found JSON: a string of 4 characters" source=AbideSDK type=PayloadError
-        u2/request/reject of u2: Rejection rejected_request_message_id=u2/request rejected_request_sequencing=5 rejected_request.meta.update_id=u2 rejected_request.meta.identity=caller rejected_request.input.name=deposit message="the arguments of update `deposit` do not fit its handler: argument 1 is missing: expected `i64`, found 0 argument(s)" source=AbideSDK type=PayloadError"#]],
+        u2/request/reject of u2: Rejection rejected_request_message_id=u2/request rejected_request_sequencing=5 rejected_request.meta.update_id=u2 rejected_request.meta.identity=caller rejected_request.input.name=deposit message="the arguments of update `deposit` do not fit its handler: argument 1 is missing: expected `i64`, found 0 arguments" source=AbideSDK type=PayloadError"#]],
     );
 }
 
@@ -280,7 +280,7 @@ fn b114_a_validator_must_not_change_anything() {
     check_updates(
         "update id=u1 name=starting",
         expect![[
-            r#"Fail WorkflowWorkerUnhandledFailure: workflow code panicked at timer.rs `shared.must_not_be_read_only("a timer");`: a timer in an update validator: a validator only accepts or rejects; do that in the update's handler"#
+            r#"Fail WorkflowWorkerUnhandledFailure: workflow code panicked at updates.rs `drop(ctx.timer(secs(1)).start());`: a timer in an update validator: a validator only accepts or rejects; do that in the update's handler"#
         ]],
     );
 }

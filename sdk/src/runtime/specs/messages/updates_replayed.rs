@@ -316,7 +316,7 @@ fn update_events_must_fit_the_code() {
         expect![[r#"
             Fail NonDeterministicError UnexpectedEvent: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
               history:  event 9 WorkflowExecutionUpdateAccepted: update=u1 name=say
-              code now: rejected the update: the arguments of update `say` do not fit its handler: argument 1: expected `alloc::string::String`, found JSON: an integer
+              code now: rejected the update: the arguments of update `say` do not fit its handler: argument 1: expected `String`, found JSON: an integer
               at:       updates_replayed.rs `fn say(&self, text: String) -> usize {`
               next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );

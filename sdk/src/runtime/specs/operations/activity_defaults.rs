@@ -116,7 +116,7 @@ fn a_default_of_zero_is_no_timeout() {
         },
         FIRST_TASK,
         expect![[
-            r#"Fail WorkflowWorkerUnhandledFailure: activity never has no timeout, because zero means none: set `start_to_close_timeout(..)` or `schedule_to_close_timeout(..)` to more than zero (at activity_defaults.rs `ctx.activity(never, ()).await?;`)"#
+            r#"Fail WorkflowWorkerUnhandledFailure: activity `never` has no timeout, because zero means none: set `start_to_close_timeout(..)` or `schedule_to_close_timeout(..)` to more than zero (at activity_defaults.rs `ctx.activity(never, ()).await?;`)"#
         ]],
     );
 }

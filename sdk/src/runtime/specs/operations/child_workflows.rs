@@ -222,7 +222,7 @@ fn a_result_that_cannot_be_read_fails_the_task() {
              9 WorkflowTaskStarted",
         ),
         expect![[
-            r#"Fail WorkflowWorkerUnhandledFailure: the result of child workflow child cannot be read: expected `alloc::string::String`, found JSON: an array of 1 element (at child_workflows.rs `|ctx| async move { Ok(ctx.child_workflow(chore, 7).id("child-1").await?) },`)"#
+            r#"Fail WorkflowWorkerUnhandledFailure: the result of child workflow `child` cannot be read: expected `String`, found JSON: an array of 1 element (at child_workflows.rs `|ctx| async move { Ok(ctx.child_workflow(chore, 7).id("child-1").await?) },`)"#
         ]],
     );
 }
@@ -524,7 +524,7 @@ fn what_cannot_be_written_fails_the_task() {
         },
         FIRST_TASK,
         expect![[
-            r#"Fail WorkflowWorkerUnhandledFailure: child workflow child cannot be started: `alloc::collections::btree::map::BTreeMap<(u8, u8), u8>` cannot be written as JSON: key must be a string (at child_workflows.rs `Ok(ctx.child_workflow(chore, 7).memo("map", &map).await?)`)"#
+            r#"Fail WorkflowWorkerUnhandledFailure: child workflow `child` cannot be started: `BTreeMap<(u8, u8), u8>` cannot be written as JSON: key must be a string (at child_workflows.rs `Ok(ctx.child_workflow(chore, 7).memo("map", &map).await?)`)"#
         ]],
     );
     check(
@@ -535,7 +535,7 @@ fn what_cannot_be_written_fails_the_task() {
         },
         &after_first_task(&STARTED.replace("Initiated", "Initiated type=listener")),
         expect![
-            "Fail WorkflowWorkerUnhandledFailure: the arguments of signal unwritable cannot be written: argument 1: `alloc::collections::btree::map::BTreeMap<(u8, u8), u8>` cannot be written as JSON: key must be a string (at child_workflows.rs `child.signal(Listener::unwritable, BTreeMap::from([((1, 2), 3)])).await?;`)"
+            "Fail WorkflowWorkerUnhandledFailure: the arguments of signal `unwritable` cannot be written: argument 1: `BTreeMap<(u8, u8), u8>` cannot be written as JSON: key must be a string (at child_workflows.rs `child.signal(Listener::unwritable, BTreeMap::from([((1, 2), 3)])).await?;`)"
         ],
     );
 }

@@ -524,7 +524,7 @@ fn a_branch_that_is_awaited_again_fails_the_task() {
         },
         FIRST_TASK,
         expect![[
-            r#"Fail WorkflowWorkerUnhandledFailure: workflow code panicked at spawn.rs `None if slot.ended => panic!("a branch is not awaited after it has yielded its result"),`: a branch is not awaited after it has yielded its result"#
+            r#"Fail WorkflowWorkerUnhandledFailure: workflow code panicked at spawn.rs `None if slot.ended => panic!(`: the handle of a spawned branch was awaited again after it had yielded its result: keep the result of the first await"#
         ]],
     );
 }

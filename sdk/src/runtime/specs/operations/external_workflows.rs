@@ -245,7 +245,7 @@ fn arguments_that_cannot_be_written_fail_the_task() {
         },
         FIRST_TASK,
         expect![[
-            r#"Fail WorkflowWorkerUnhandledFailure: the arguments of signal unwritable cannot be written: argument 1: `alloc::collections::btree::map::BTreeMap<(u8, u8), u8>` cannot be written as JSON: key must be a string (at external_workflows.rs `ctx.external_workflow("other").signal(Listener::unwritable, map).await?;`)"#
+            r#"Fail WorkflowWorkerUnhandledFailure: the arguments of signal `unwritable` cannot be written: argument 1: `BTreeMap<(u8, u8), u8>` cannot be written as JSON: key must be a string (at external_workflows.rs `ctx.external_workflow("other").signal(Listener::unwritable, map).await?;`)"#
         ]],
     );
 }

@@ -37,7 +37,7 @@ fn children_carry_headers() {
         |ctx| async move { Ok(ctx.child_workflow(chore, 7).header("trace", &unwritable()).await?) },
         FIRST_TASK,
         expect![[
-            r#"Fail WorkflowWorkerUnhandledFailure: child workflow child cannot be started: `alloc::collections::btree::map::BTreeMap<(u8, u8), u8>` cannot be written as JSON: key must be a string (at headers.rs `|ctx| async move { Ok(ctx.child_workflow(chore, 7).header("trace", &unwritable()).await?) },`)"#
+            r#"Fail WorkflowWorkerUnhandledFailure: child workflow `child` cannot be started: `BTreeMap<(u8, u8), u8>` cannot be written as JSON: key must be a string (at headers.rs `|ctx| async move { Ok(ctx.child_workflow(chore, 7).header("trace", &unwritable()).await?) },`)"#
         ]],
     );
 }
@@ -94,7 +94,7 @@ fn signals_to_children_and_to_others_carry_headers() {
         },
         FIRST_TASK,
         expect![[
-            r#"Fail WorkflowWorkerUnhandledFailure: a header of signal hear cannot be written: `alloc::collections::btree::map::BTreeMap<(u8, u8), u8>` cannot be written as JSON: key must be a string (at headers.rs `Ok(other.signal(Listener::hear, "hello".into()).header("trace", &unwritable()).await?)`)"#
+            r#"Fail WorkflowWorkerUnhandledFailure: a header of signal `hear` cannot be written: `BTreeMap<(u8, u8), u8>` cannot be written as JSON: key must be a string (at headers.rs `Ok(other.signal(Listener::hear, "hello".into()).header("trace", &unwritable()).await?)`)"#
         ]],
     );
 }
@@ -116,7 +116,7 @@ fn local_activities_carry_headers_which_the_history_does_not_hold() {
         },
         FIRST_TASK,
         expect![[
-            r#"Fail WorkflowWorkerUnhandledFailure: the header trace of local activity charge cannot be written: `alloc::collections::btree::map::BTreeMap<(u8, u8), u8>` cannot be written as JSON: key must be a string (at headers.rs `Ok(call.header("trace", &unwritable()).await?)`)"#
+            r#"Fail WorkflowWorkerUnhandledFailure: the header `trace` of local activity `charge` cannot be written: `BTreeMap<(u8, u8), u8>` cannot be written as JSON: key must be a string (at headers.rs `Ok(call.header("trace", &unwritable()).await?)`)"#
         ]],
     );
 }
@@ -191,7 +191,7 @@ fn handlers_and_validators_read_the_headers_of_their_message() {
         expect![[r#"
             ProtocolMessage message_id=u2/request/accept
             ProtocolMessage message_id=u2/request/complete
-            CompleteWorkflowExecution result=["an update: expected `alloc::string::String`, found JSON: an integer","a signal: None","a signal: Some(\"abc\")","the main routine: None"]
+            CompleteWorkflowExecution result=["an update: expected `String`, found JSON: an integer","a signal: None","a signal: Some(\"abc\")","the main routine: None"]
             u1/request/reject of u1: Rejection rejected_request_message_id=u1/request rejected_request_sequencing=14 rejected_request.meta.update_id=u1 rejected_request.meta.identity=caller rejected_request.input.name=ask message="no trace" source=AbideSDK
             u2/request/accept of u2: Acceptance request=u2/request sequencing=14 accepted_request.meta.update_id=u2 accepted_request.meta.identity=caller accepted_request.input.header.trace=7 name=ask
             u2/request/complete of u2: Response update=u2 meta.identity=caller result=null"#]],

@@ -215,7 +215,7 @@ fn a_result_of_another_type_fails_the_task() {
         |ctx| async move { Ok(pay(&ctx).await?) },
         &after_schedule(&["NexusOperationCompleted result=[1]"]),
         expect![[
-            r#"Fail WorkflowWorkerUnhandledFailure: the result of Nexus operation service/operation cannot be read: expected `alloc::string::String`, found JSON: an array of 1 element (at nexus_operations.rs `ctx.nexus_operation("endpoint", PAY, 7)`)"#
+            r#"Fail WorkflowWorkerUnhandledFailure: the result of Nexus operation `service/operation` cannot be read: expected `String`, found JSON: an array of 1 element (at nexus_operations.rs `ctx.nexus_operation("endpoint", PAY, 7)`)"#
         ]],
     );
 }
@@ -227,7 +227,7 @@ fn an_input_that_cannot_be_written_fails_the_task() {
         |ctx| async move { Ok(ctx.nexus_operation("endpoint", ODD, [(vec![1], 1)].into()).await?) },
         FIRST_TASK,
         expect![[
-            r#"Fail WorkflowWorkerUnhandledFailure: the input of Nexus operation service/odd cannot be written: `alloc::collections::btree::map::BTreeMap<alloc::vec::Vec<u8>, u8>` cannot be written as JSON: key must be a string (at nexus_operations.rs `|ctx| async move { Ok(ctx.nexus_operation("endpoint", ODD, [(vec![1], 1)].into()).await?) },`)"#
+            r#"Fail WorkflowWorkerUnhandledFailure: the input of Nexus operation `service/odd` cannot be written: `BTreeMap<Vec<u8>, u8>` cannot be written as JSON: key must be a string (at nexus_operations.rs `|ctx| async move { Ok(ctx.nexus_operation("endpoint", ODD, [(vec![1], 1)].into()).await?) },`)"#
         ]],
     );
 }
@@ -680,7 +680,7 @@ fn events_of_no_operation_are_refused() {
         expect![[r#"
         Fail NonDeterministicError ImpossibleState: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
           history:  event 7 NexusOperationStarted
-          code now: an operation in state Started
+          code now: an operation that cannot have this event (its state is Started)
           at:       nexus_operations.rs `ctx.nexus_operation("endpoint", PAY, 7)`
           next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );

@@ -377,7 +377,9 @@ fn a_marker_of_another_kind_is_refused_by_name() {
              7 WorkflowTaskStarted",
         ),
         expect![
-            "Fail WorkflowWorkerUnhandledFailure: event 5 (MarkerRecorded LocalActivity): Abide replays patches, versions, side effects, and the local activities of SDKs based on Core; it cannot replay the local activities of the Go and Java SDKs"
+            "Fail WorkflowWorkerUnhandledFailure: event 5 (MarkerRecorded LocalActivity): Abide replays patches, \
+             versions, side effects, and the local activities of SDKs based on Core; it cannot replay the local \
+             activities of the Go and Java SDKs: let workers of that SDK finish the run"
         ],
     );
 }

@@ -157,7 +157,7 @@ fn a_history_that_does_not_begin_at_its_beginning_is_asked_for_once() {
     told.push(text(&run.handle(Input::HistoryPage(again))));
     expect![[r#"
         NeedHistory []
-        Fail WorkflowWorkerUnhandledFailure: expected the whole history, found one that begins at event 4"#]]
+        Fail WorkflowWorkerUnhandledFailure: expected the run's history from event 1, found one that begins with event 4"#]]
     .assert_eq(&told.join("\n"));
 }
 

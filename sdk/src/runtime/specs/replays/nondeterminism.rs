@@ -289,7 +289,7 @@ fn an_event_that_cannot_come_to_an_operation_in_its_state() {
         expect![[r#"
             Fail NonDeterministicError ImpossibleState: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
               history:  event 11 ActivityTaskStarted
-              code now: an operation in state WaitCancelCommandCreated
+              code now: an operation that cannot have this event (its state is WaitCancelCommandCreated)
               at:       nondeterminism.rs `.activity(charge, 1)`
               next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );

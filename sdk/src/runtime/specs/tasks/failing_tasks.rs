@@ -38,14 +38,14 @@ fn an_activity_whose_only_timeout_is_zero_fails_the_task_at_its_statement() {
         |ctx| async move { Ok(ctx.activity(sum, Unwritable::new()).start_to_close_timeout(secs(0)).await?) },
         FIRST_TASK,
         expect![
-            r#"Fail WorkflowWorkerUnhandledFailure: activity sum has no timeout, because zero means none: set `start_to_close_timeout(..)` or `schedule_to_close_timeout(..)` to more than zero (at failing_tasks.rs `|ctx| async move { Ok(ctx.activity(sum, Unwritable::new()).start_to_close_timeout(secs(0)).await?) },`)"#
+            r#"Fail WorkflowWorkerUnhandledFailure: activity `sum` has no timeout, because zero means none: set `start_to_close_timeout(..)` or `schedule_to_close_timeout(..)` to more than zero (at failing_tasks.rs `|ctx| async move { Ok(ctx.activity(sum, Unwritable::new()).start_to_close_timeout(secs(0)).await?) },`)"#
         ],
     );
     check(
         |ctx| async move { Ok(ctx.local_activity(sum, Unwritable::new()).start_to_close_timeout(secs(0)).await?) },
         FIRST_TASK,
         expect![
-            r#"Fail WorkflowWorkerUnhandledFailure: local activity sum has no timeout, because zero means none: set `start_to_close_timeout(..)` or `schedule_to_close_timeout(..)` to more than zero (at failing_tasks.rs `|ctx| async move { Ok(ctx.local_activity(sum, Unwritable::new()).start_to_close_timeout(secs(0)).await?) },`)"#
+            r#"Fail WorkflowWorkerUnhandledFailure: local activity `sum` has no timeout, because zero means none: set `start_to_close_timeout(..)` or `schedule_to_close_timeout(..)` to more than zero (at failing_tasks.rs `|ctx| async move { Ok(ctx.local_activity(sum, Unwritable::new()).start_to_close_timeout(secs(0)).await?) },`)"#
         ],
     );
 }
@@ -146,13 +146,13 @@ fn arguments_that_do_not_fit_fail_the_task() {
         (
             "",
             expect![
-                "Fail WorkflowWorkerUnhandledFailure: workflow wf cannot be started: argument 1 is missing: expected `u32`, found 0 argument(s)"
+                "Fail WorkflowWorkerUnhandledFailure: workflow `wf` cannot be started: argument 1 is missing: expected `u32`, found 0 arguments; correct the parameters of its code, or terminate it and start it with other arguments"
             ],
         ),
         (
             "input=\"seven\"",
             expect![[
-                r#"Fail WorkflowWorkerUnhandledFailure: workflow wf cannot be started: argument 1: expected `u32`, found JSON: a string of 5 characters"#
+                r#"Fail WorkflowWorkerUnhandledFailure: workflow `wf` cannot be started: argument 1: expected `u32`, found JSON: a string of 5 characters; correct the parameters of its code, or terminate it and start it with other arguments"#
             ]],
         ),
     ] {
@@ -186,7 +186,7 @@ fn activity_arguments_that_cannot_be_written_fail_the_task() {
         |ctx| async move { Ok(ctx.activity(sum, unwritable()).start_to_close_timeout(secs(5)).await?) },
         FIRST_TASK,
         expect![
-            "Fail WorkflowWorkerUnhandledFailure: the arguments of activity sum cannot be written: argument 1: `alloc::collections::btree::map::BTreeMap<(u32, u32), u32>` cannot be written as JSON: key must be a string (at failing_tasks.rs `|ctx| async move { Ok(ctx.activity(sum, unwritable()).start_to_close_timeout(secs(5)).await?) },`)"
+            "Fail WorkflowWorkerUnhandledFailure: the arguments of activity `sum` cannot be written: argument 1: `BTreeMap<(u32, u32), u32>` cannot be written as JSON: key must be a string (at failing_tasks.rs `|ctx| async move { Ok(ctx.activity(sum, unwritable()).start_to_close_timeout(secs(5)).await?) },`)"
         ],
     );
 }
@@ -203,7 +203,7 @@ fn an_activity_result_that_cannot_be_read_fails_the_task() {
              9 WorkflowTaskStarted",
         ),
         expect![[
-            r#"Fail WorkflowWorkerUnhandledFailure: the result of activity sum cannot be read: expected `u32`, found JSON: a string of 5 characters (at failing_tasks.rs `|ctx| async move { Ok(ctx.activity(sum, Unwritable::new()).start_to_close_timeout(secs(5)).await?) },`)"#
+            r#"Fail WorkflowWorkerUnhandledFailure: the result of activity `sum` cannot be read: expected `u32`, found JSON: a string of 5 characters (at failing_tasks.rs `|ctx| async move { Ok(ctx.activity(sum, Unwritable::new()).start_to_close_timeout(secs(5)).await?) },`)"#
         ]],
     );
 }
@@ -215,7 +215,7 @@ fn a_result_that_cannot_be_written_fails_the_task() {
         FIRST_TASK,
         None,
         expect![
-            "Fail WorkflowWorkerUnhandledFailure: the workflow's result cannot be written: `alloc::collections::btree::map::BTreeMap<(u32, u32), u32>` cannot be written as JSON: key must be a string"
+            "Fail WorkflowWorkerUnhandledFailure: the workflow's result cannot be written: `BTreeMap<(u32, u32), u32>` cannot be written as JSON: key must be a string"
         ],
     );
 }
