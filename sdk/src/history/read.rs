@@ -92,7 +92,7 @@ impl History {
         let json = json.as_ref();
         match value(json)? {
             Value::Array(items) if items.is_empty() => {
-                Err(HistoryError::at((1, 1), "expected a history, found an empty list"))
+                Err(HistoryError::at((1, 1), "expected a history, found an empty list: export it again"))
             }
             Value::Array(items) => {
                 let read = |(index, item)| from_value(item, json, Some(index));
@@ -199,7 +199,16 @@ fn from_value(value: Value, json: &[u8], item: Option<usize>) -> Result<History,
     let of_item = item.map_or(String::new(), |index| format!("history {} of the list: ", index + 1));
     let begin = item.and_then(|index| nth_offset(json, 0, index)).unwrap_or(0);
     if value.get("events").is_none_or(|events| !events.is_array()) {
-        let message = format!("{of_item}expected a history (an object with a list `events`)");
+        let found = match &value {
+            Value::Object(_) if value.get("events").is_some() => "an object whose `events` are no list",
+            Value::Object(_) => "an object without it",
+            Value::Array(_) => "a list",
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => "a single value",
+        };
+        let message = format!(
+            "{of_item}expected a history (an object with a list `events`, as `temporal workflow show --output json` \
+             writes it), found {found}"
+        );
         return Err(HistoryError::at(line_and_column(json, begin), message));
     }
     let history = history_json::from_value(value).map_err(|problem| {

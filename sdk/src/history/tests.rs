@@ -182,7 +182,9 @@ fn broken_json_is_refused_with_its_place() {
     );
     refused(
         History::from_json("{\"event\": []}"),
-        expect!["line 1, column 1: expected a history (an object with a list `events`)"],
+        expect![
+            "line 1, column 1: expected a history (an object with a list `events`, as `temporal workflow show --output json` writes it), found an object without it"
+        ],
     );
     refused(History::from_json("[]x"), expect!["line 1, column 3: this is not JSON: trailing characters"]);
     refused(
@@ -197,7 +199,10 @@ fn broken_json_is_refused_with_its_place() {
             "line 4, column 3: history 2 of the list: event 2: timerStartedEventAttributes.startToFireTimeout: failed to parse duration"
         ],
     );
-    refused(History::from_json("[]"), expect!["line 1, column 1: expected a history, found an empty list"]);
+    refused(
+        History::from_json("[]"),
+        expect!["line 1, column 1: expected a history, found an empty list: export it again"],
+    );
 }
 
 #[test]

@@ -130,8 +130,9 @@ fn run_pages(
                 return Err(ReplayError::InvalidHistory { message });
             }
             Output::Fail(failure) => return Err(failed(*failure)),
-            other => {
-                let message = format!("expected the end of the replay, found {other:?}");
+            // Not shown: what the run has to say may contain payloads.
+            Output::Complete(_) | Output::AnswerQuery(_) | Output::RunLocalActivities { .. } => {
+                let message = "the replay did not reach the end of the history: this is a bug in abide".into();
                 return Err(ReplayError::TaskFailed { message });
             }
         }
@@ -153,7 +154,9 @@ fn failed(failure: WorkflowTaskFailure) -> ReplayError {
 
 fn known_type(registry: &WorkflowRegistry, history: &History) -> Result<String, ReplayError> {
     let Some(name) = history.workflow_type() else {
-        let message = "expected WorkflowExecutionStarted with a workflow type as event 1".into();
+        let first = history.events().first().map_or("no event", |event| event.event_type().as_str_name());
+        let first = first.trim_start_matches("EVENT_TYPE_");
+        let message = format!("expected WORKFLOW_EXECUTION_STARTED with a workflow type as event 1, found {first}");
         return Err(ReplayError::InvalidHistory { message });
     };
     match registry.has(name) {
