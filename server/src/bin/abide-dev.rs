@@ -78,7 +78,12 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Option<Arguments>, S
             Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
             None => (word, None),
         };
-        let mut value = || value.clone().or_else(|| words.next()).ok_or_else(|| format!("{name} needs a value"));
+        let mut value = || match value.clone().or_else(|| words.next()) {
+            None => Err(format!("{name} needs a value, found none")),
+            Some(value) if value.is_empty() => Err(format!("{name} needs a value, found an empty one")),
+            Some(value) if value.starts_with("--") => Err(format!("{name} needs a value, found the option {value}")),
+            Some(value) => Ok(value),
+        };
         match name.as_str() {
             "--port" => {
                 let value = value()?;
@@ -95,7 +100,9 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Option<Arguments>, S
                 arguments.search_attributes.push((name.to_owned(), kind.to_owned()));
             }
             "--help" | "-h" => return Ok(None),
-            other => return Err(format!("unknown argument {other:?}")),
+            other => {
+                return Err(format!("unknown argument {other:?}; expected --port, --namespace or --search-attribute"));
+            }
         }
     }
     Ok(Some(arguments))
@@ -124,8 +131,14 @@ mod tests {
                     Datetime, found \"Place\"";
         assert_eq!(parsed(&["--search-attribute", "Place"]), Err(text.to_owned()));
         assert_eq!(parsed(&["--help"]), Ok(None));
-        assert_eq!(parsed(&["--port"]), Err("--port needs a value".to_owned()));
+        assert_eq!(parsed(&["--port"]), Err("--port needs a value, found none".to_owned()));
+        let text = "--namespace needs a value, found the option --port";
+        assert_eq!(parsed(&["--namespace", "--port", "0"]), Err(text.to_owned()));
+        assert_eq!(parsed(&["--namespace="]), Err("--namespace needs a value, found an empty one".to_owned()));
         assert_eq!(parsed(&["--port", "x"]), Err("--port expects a number up to 65535, found \"x\"".to_owned()));
-        assert_eq!(parsed(&["--prot", "1"]), Err("unknown argument \"--prot\"".to_owned()));
+        assert_eq!(
+            parsed(&["--prot", "1"]),
+            Err("unknown argument \"--prot\"; expected --port, --namespace or --search-attribute".to_owned())
+        );
     }
 }
