@@ -64,6 +64,9 @@ impl Flow {
             return None;
         }
         let never = "nothing more can happen, so what the test awaits will never happen";
+        if self.engine.will_retake() {
+            return None;
+        }
         if self.next_due().is_none() {
             return self.acting_waits().then(|| never.to_owned());
         }

@@ -103,6 +103,11 @@ impl Deadlines {
         self.first(DeadlineClock::Wall).map(|key| key.at).into_iter().chain(twin).min()
     }
 
+    /// Returns true if a deadline comes on the machine's clock only: that of a workflow task, or of a query.
+    pub(crate) fn any_on_wall_only(&self) -> bool {
+        self.first(DeadlineClock::Wall).is_some()
+    }
+
     /// Returns the deadline of the server's clock that the machine's clock has passed: a running activity has used up
     /// its time.
     pub(crate) fn overtaken(&self, now: Now) -> Option<Time> {

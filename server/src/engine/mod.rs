@@ -198,6 +198,11 @@ impl Engine {
         self.deadlines.next_wall()
     }
 
+    /// Returns true if a workflow task or a query will be taken from its worker, on the machine's clock.
+    pub(crate) fn will_retake(&self) -> bool {
+        self.deadlines.any_on_wall_only()
+    }
+
     /// Returns the time to which the server's clock must move, because running work has used up its time on the
     /// machine's clock.
     pub(crate) fn overtaken(&self) -> Option<Time> {

@@ -382,3 +382,53 @@ async fn an_activity_without_an_end_does_not_hold_it_for_ever() -> Outcome {
     assert_eq!(env.elapsed(), hours(1));
     Ok(())
 }
+
+#[workflow]
+#[derive(Default)]
+struct WaitsToBeTold {
+    is_told: State<bool>,
+}
+
+#[workflow_methods]
+impl WaitsToBeTold {
+    #[run]
+    async fn run(&self, ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+        ctx.wait_until(|| self.is_told.get()).await?;
+        Ok(())
+    }
+
+    #[signal]
+    fn tell(&self) {
+        self.is_told.set(true);
+    }
+
+    #[query]
+    fn is_told(&self) -> bool {
+        self.is_told.get()
+    }
+}
+
+/// The task waits for the dead worker's sticky queue, on the machine's clock and for longer than the test's patience.
+#[tokio::test]
+async fn a_task_of_a_dead_worker_goes_to_another_one() -> Outcome {
+    let env = TestWorkflowEnvironment::start().await?;
+    env.set_patience(millis(300));
+    let worker = abide::worker::Worker::builder(env.client(), "held").workflow(WaitsToBeTold::run);
+    let worker = worker.sticky_queue_schedule_to_start_timeout(secs(1)).build()?;
+    let begun = async {
+        let handle = env.client().start(WaitsToBeTold::run, ()).task_queue("held").await?;
+        handle.query(WaitsToBeTold::is_told, ()).await?;
+        Ok::<_, Box<dyn std::error::Error>>(handle)
+    };
+    // The worker is dropped as soon as it has the run in its cache.
+    let handle = tokio::select! {
+        handle = begun => handle?,
+        ended = worker.run() => return Ok(ended?),
+    };
+    let worker = env.worker("held").workflow(WaitsToBeTold::run);
+    let told = async {
+        handle.signal(WaitsToBeTold::tell, ()).await?;
+        Ok::<_, Box<dyn std::error::Error>>(handle.result().await?)
+    };
+    env.run(worker, told).await
+}

@@ -179,7 +179,7 @@ fn a_value_of_another_type_fails_the_task() {
              9 WorkflowTaskStarted",
         ),
         expect![
-            "Fail WorkflowWorkerUnhandledFailure: workflow code panicked at side_effects.rs `let drawn: Vec<u32> = ctx.side_effect(|| vec![next()]);`: the recorded value of the side effect cannot be read: expected `alloc::vec::Vec<u32>`, found JSON: a string of 5 characters; give the call the type that recorded it"
+            "Fail WorkflowWorkerUnhandledFailure: workflow code panicked at side_effects.rs `let drawn: Vec<u32> = ctx.side_effect(|| vec![next()]);`: the recorded value of the side effect cannot be read: expected `Vec<u32>`, found JSON: a string of 5 characters; give the call the type that recorded it"
         ],
     );
 }
