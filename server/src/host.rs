@@ -212,6 +212,12 @@ impl Host {
         }
     }
 
+    /// Returns the time on the server's clock.
+    pub fn system_time(&self) -> SystemTime {
+        let nanos = u64::try_from(self.now().time.nanos()).unwrap_or_default();
+        SystemTime::UNIX_EPOCH + Duration::from_nanos(nanos)
+    }
+
     pub(crate) fn now(&self) -> Now {
         let mut inner = self.lock();
         inner.catch_up();

@@ -177,8 +177,7 @@ impl Server {
 
     /// Returns the time on the server's clock.
     pub fn now(&self) -> SystemTime {
-        let nanos = u64::try_from(self.host.now().time.nanos()).unwrap_or_default();
-        SystemTime::UNIX_EPOCH + Duration::from_nanos(nanos)
+        self.host.system_time()
     }
 
     /// Advances the clock, even if something is running. All timers and timeouts on the way fire at their own times.

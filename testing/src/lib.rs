@@ -12,7 +12,7 @@ pub mod server {
     pub use abide_server::{Server as TestServer, ServerBuilder as TestServerBuilder};
 }
 
-pub use env::{ActivityEnvironment, MomentOutcome, TestWorker, TestWorkflowEnvironment};
+pub use env::{ActivityEnvironment, MomentOutcome, TestClock, TestWorker, TestWorkflowEnvironment};
 
 /// Compiles and runs the programs in the chapters of Abide's guide, which use the test environment.
 #[cfg(doctest)]

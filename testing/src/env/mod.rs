@@ -2,6 +2,7 @@
 
 mod activity;
 mod blocked;
+mod clock;
 mod explained;
 mod mock;
 mod moment;
@@ -22,6 +23,7 @@ use abide_server::Server;
 use self::explained::{Explainer, readable};
 
 pub use self::activity::ActivityEnvironment;
+pub use self::clock::TestClock;
 pub use self::moment::MomentOutcome;
 pub use self::worker::TestWorker;
 
@@ -123,7 +125,12 @@ impl TestWorkflowEnvironment {
 
     /// Returns the time that has passed on the environment's clock since the environment started.
     pub fn elapsed(&self) -> Duration {
-        self.server.now().duration_since(self.started).unwrap_or_default()
+        self.clock().elapsed()
+    }
+
+    /// Returns the environment's clock, for mocks and other code that outlives a borrow of the environment.
+    pub fn clock(&self) -> TestClock {
+        TestClock { host: Arc::clone(self.server.host()), started: self.started }
     }
 
     /// Returns the time on the environment's clock.
