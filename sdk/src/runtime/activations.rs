@@ -4,6 +4,7 @@
 //! longer than the server waits, a heartbeat splits the activations over several tasks.
 
 use super::failures::TaskError;
+use super::logs::CodeLog;
 use super::queries::answer_all;
 use super::workflow_run::WorkflowRun;
 use crate::replay::{LocalActivityResolution, Output, WorkflowTaskCompletion};
@@ -13,6 +14,8 @@ impl WorkflowRun {
     /// Runs the code on the task's jobs, and then on the jobs that follow from its own calls or from the history:
     /// outcomes of local activities that it cancelled, or whose markers the look-ahead found.
     pub(super) fn run_activations(&mut self) -> Result<(), TaskError> {
+        let shared = self.shared();
+        let _log = if shared.is_replaying() { CodeLog::silent() } else { CodeLog::live(shared.info.get()) };
         let started = {
             let mut core = self.shared().operation_state.borrow_mut();
             let started = std::mem::take(&mut core.machines.jobs.started);

@@ -11,6 +11,7 @@ use abide_protos::temporal::api::query::v1::{WorkflowQuery, WorkflowQueryResult}
 use super::built_in_queries as built_in;
 use super::failures::TaskError;
 use super::handlers::{self, known_handlers};
+use super::logs::CodeLog;
 use super::messages::inbound_query;
 use super::read_only::read_only;
 use crate::bounded_text::{cut_message, name as short};
@@ -42,6 +43,8 @@ pub(crate) fn answer_one(
         return answer;
     }
     let mut args = PayloadReader::of(query.query_args.as_ref());
+    // The code is live, even though the task before it may have been replayed: each query is answered once.
+    let _log = CodeLog::live(shared.info.get());
     // Set only while the handler runs, so that nothing of the query is left behind.
     let outside = shared.current_message.replace(Some(Rc::new(inbound_query(query))));
     let answered =

@@ -319,8 +319,8 @@ impl Routines {
         let Some(call) = calls.last else { return };
         if !self.has_warned && !shared.operation_state.borrow().machines.replaying {
             self.has_warned = true;
-            let workflow_id = shared.info.get().map_or("", |info| &info.workflow_id);
-            tracing::warn!(workflow_id, "{call}");
+            let (workflow_id, run_id) = ids(shared);
+            tracing::warn!(workflow_id, run_id, "{call}");
         }
     }
 
@@ -329,8 +329,8 @@ impl Routines {
         match polled {
             RoutineResult::HandlerFailed(error) if self.handlers == HandlerScope::Own && error.is_cancelled() => {
                 if !shared.operation_state.borrow().machines.replaying {
-                    let workflow_id = shared.info.get().map_or("", |info| &info.workflow_id);
-                    tracing::debug!(workflow_id, "a signal handler ended as cancelled");
+                    let (workflow_id, run_id) = ids(shared);
+                    tracing::debug!(workflow_id, run_id, "a signal handler ended as cancelled");
                 }
                 RoutineResult::Ended
             }
@@ -402,6 +402,11 @@ impl Routines {
         slot.generation = slot.generation.wrapping_add(1);
         self.free.push(id.index);
     }
+}
+
+/// The workflow id and the run id.
+fn ids(shared: &RunState) -> (&str, &str) {
+    shared.info.get().map_or(("", ""), |info| (info.workflow_id.as_str(), info.run_id.as_str()))
 }
 
 /// Runs authors' code. Also returns the activity functions that the code called directly.

@@ -11,6 +11,7 @@ use abide_protos::temporal::api::protocol::v1::message::SequencingId;
 
 use super::built_in_queries::waits_for;
 use super::failures::{CodePlace, TaskError, fail_workflow, unknown_workflow};
+use super::logs::CodeLog;
 use super::order::{QueueOrder, RunOrder};
 use super::panics;
 use super::queries::{answer_one, query_failed};
@@ -494,6 +495,8 @@ impl WorkflowRun {
         // They may hold contexts, and with them the state that holds them.
         let handlers = self.shared.handlers.take();
         let routines = &mut self.routines;
+        // An eviction drops code in the middle, and nothing of that belongs to the workflow.
+        let _log = CodeLog::silent();
         // An author's destructor may panic, and dropping a run must not end the worker.
         let _ = panics::catch(|| {
             routines.clear();

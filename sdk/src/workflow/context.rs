@@ -65,7 +65,8 @@ impl WorkflowContext {
         time_from_proto(&self.shared.operation_state.borrow().machines.time)
     }
 
-    /// Returns true if the code is being replayed. Use it only for logging: no decision may depend on it.
+    /// Returns true if the code is being replayed. Use it only for what a replay must not repeat, such as a counter: no
+    /// decision may depend on it. What the code logs with `tracing` is silent during a replay anyway.
     pub fn is_replaying(&self) -> bool {
         self.shared.operation_state.borrow().machines.replaying
     }

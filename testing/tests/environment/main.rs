@@ -7,6 +7,7 @@ mod debug;
 mod dynamic;
 mod endless;
 mod held;
+mod logs;
 mod mocks;
 mod noticed;
 mod own_queues;

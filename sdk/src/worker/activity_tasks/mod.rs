@@ -10,6 +10,7 @@ mod host;
 mod outcome;
 mod rate;
 mod running_attempts;
+mod span;
 
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
@@ -28,6 +29,7 @@ use abide_protos::temporal::api::workflowservice::v1::{
 use futures_util::FutureExt as _;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep_until, timeout_at};
+use tracing::Instrument as _;
 
 use self::heartbeat::{Heartbeats, ServerTarget, throttle_interval};
 use self::host::{AttemptHost, Told};
@@ -35,6 +37,7 @@ use self::outcome::{CODEC_ERROR, encoded, encoded_details, failure_of};
 pub(super) use self::outcome::{encoded_failure, within_limit};
 use self::rate::Rate;
 use self::running_attempts::{Registration, RunningAttempts};
+pub(super) use self::span::span_of;
 use super::coding::decode_by;
 use super::context::WorkerContext;
 use super::current_client::Route;
@@ -168,7 +171,8 @@ impl ActivityWorker {
             (Ok(()), Some(activity)) => {
                 let given = context.clone();
                 // Starting the activity may panic, as running it may.
-                let running = AssertUnwindSafe(async move { activity.run(given, input).await }).catch_unwind();
+                let code = async move { activity.run(given, input).await }.instrument(span_of(context.info()));
+                let running = AssertUnwindSafe(code).catch_unwind();
                 // The failure converter is user code, too.
                 let ended = async { attempt_outcome(running.await, &cancellation, converter) };
                 self.watched(blocking::noticed(ended, context.info()), &watch, &cancellation).await

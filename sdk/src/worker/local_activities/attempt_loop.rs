@@ -15,6 +15,7 @@ use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
 use abide_protos::temporal::api::failure::v1::{ApplicationFailureInfo, Failure as FailureProto, TimeoutFailureInfo};
 use futures_util::FutureExt as _;
 use tokio::time::{Instant, sleep_until};
+use tracing::Instrument as _;
 
 use super::LocalActivityWorker;
 use crate::activity::{ActivityCancelReason, ActivityCancellation, ActivityContext, ActivityInfo, ActivityOutbound};
@@ -25,7 +26,7 @@ use crate::replay::{LocalActivityResolution, LocalActivityResult, LocalActivityT
 use crate::worker::activity_tasks::blocking;
 use crate::worker::activity_tasks::within_limit;
 use crate::worker::activity_tasks::{
-    AttemptEnd, LONGEST_TIMEOUT, attempt_outcome, failure, report_failure, unknown_type,
+    AttemptEnd, LONGEST_TIMEOUT, attempt_outcome, failure, report_failure, span_of, unknown_type,
 };
 use crate::worker::polling::Slot;
 use crate::worker::shutdown::Phase;
@@ -184,7 +185,8 @@ impl AttemptLoop {
         }
         let context = ActivityContext::new(self.info(), cancellation.clone(), Box::new(NoHeartbeats));
         let (given, input) = (context.clone(), self.task.input.clone());
-        let running = AssertUnwindSafe(async move { activity.run(given, input).await }).catch_unwind();
+        let code = async move { activity.run(given, input).await }.instrument(span_of(context.info()));
+        let running = AssertUnwindSafe(code).catch_unwind();
         let ended = async { outcome_of(running.await, &cancellation, context.info()) };
         let mut running = pin!(blocking::noticed(ended, context.info()));
         let mut outcome = running.as_mut().now_or_never();

@@ -2,18 +2,15 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
 use expect_test::expect;
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Dispatch, Event, Metadata, Subscriber};
 
 use crate::duration::secs;
 use crate::replay::Input;
 use crate::replay::text::parse_history;
 use crate::runtime::specs::harness::{FIRST_TASK, after_first_task, check, run_of, task};
+use crate::runtime::specs::log::Log;
 use crate::{ApplicationError, WorkflowContext, activity};
 
 #[derive(Debug, ApplicationError)]
@@ -115,12 +112,9 @@ fn the_log_warns_of_it_once_and_not_on_replay() {
         Ok(sum + add(3).await?)
     };
     let log = Log::default();
-    // With a single subscriber `tracing` would ask the thread that logs something first whether to log it anywhere,
-    // which can be another test's.
-    let _second = Dispatch::new(log.clone());
     let history = |text: &str| Input::WorkflowTask(Box::new(task(&parse_history(text).unwrap())));
     let fired = "5 TimerStarted\n6 TimerFired\n7 WorkflowTaskScheduled\n8 WorkflowTaskStarted";
-    tracing::subscriber::with_default(log.clone(), || {
+    log.of(|| {
         run_of(calls_twice).handle(history(FIRST_TASK));
         let live = log.take();
         assert_eq!(live.len(), 1, "{live:?}");
@@ -129,46 +123,4 @@ fn the_log_warns_of_it_once_and_not_on_replay() {
         run_of(calls_twice).handle(history(&(after_first_task(fired) + "\n9 WorkflowTaskCompleted")));
         assert_eq!(log.take(), Vec::<String>::new());
     });
-}
-
-/// The warnings of this thread.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<String>>>);
-
-impl Log {
-    fn take(&self) -> Vec<String> {
-        std::mem::take(&mut self.0.lock().unwrap())
-    }
-}
-
-impl Subscriber for Log {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
-    }
-
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        event.record(&mut Message(self));
-    }
-
-    fn enter(&self, _: &Id) {}
-
-    fn exit(&self, _: &Id) {}
-}
-
-struct Message<'a>(&'a Log);
-
-impl Visit for Message<'_> {
-    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        if field.name() == "message" {
-            self.0.0.lock().unwrap().push(format!("{value:?}"));
-        }
-    }
 }

@@ -4,5 +4,6 @@ mod arguments;
 mod direct_calls;
 mod ends;
 pub(super) mod failing_tasks;
+mod logs;
 mod memory;
 mod unquoted_values;
