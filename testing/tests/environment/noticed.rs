@@ -179,7 +179,7 @@ async fn failed_attempts_and_refused_commands_are_logged_with_attempt_and_line()
     let lines = log.lines_with("the server did not accept a workflow task's completion: ");
     let line = lines.first().expect("a refusal");
     let place = format!("; the command is issued at {}:{REFUSED}:", file!());
-    for part in ["WARN", "film-7", " attempt=1", "BadSearchAttributes: ", &place] {
+    for part in ["WARN", "film-7", " workflow_task_attempt=1", "BadSearchAttributes: ", &place] {
         assert!(line.contains(part), "`{part}` is not in: {line}");
     }
     Ok(())

@@ -8,6 +8,7 @@ mod eager_activities;
 mod eager_start;
 mod history_pages;
 mod refused;
+mod repeated;
 mod respond;
 mod slow_task;
 
@@ -25,6 +26,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use self::repeated::FailingRuns;
 use super::activity_tasks::{ActivityWorker, LONGEST_TIMEOUT};
 use super::coding::decode_by;
 use super::context::WorkerContext;
@@ -69,6 +71,8 @@ pub(super) struct WorkflowWorker {
     /// Starts eager activities; not set if this worker runs no activities.
     pub(super) activities: OnceLock<Arc<ActivityWorker>>,
     runtime: Handle,
+    /// The runs whose failures the log has lately told.
+    pub(super) failing_runs: FailingRuns,
     /// True while workflow tasks are polled: false when too many threads are stuck.
     wanted: watch::Sender<bool>,
 }
@@ -112,6 +116,7 @@ impl WorkflowWorker {
             lanes: OnceLock::new(),
             activities: OnceLock::new(),
             runtime: Handle::current(),
+            failing_runs: FailingRuns::default(),
             wanted: watch::Sender::new(true),
         });
         // Weak, because lanes may outlive their worker if one is stuck.
@@ -209,12 +214,19 @@ impl WorkflowWorker {
     pub(super) async fn watch_for_deadlocks(self: Arc<Self>) {
         let limit = self.shared.options.deadlock_detection_timeout;
         let tick = limit / 4;
+        let mut told = false;
         loop {
             sleep(tick).await;
             #[expect(clippy::disallowed_methods, reason = "the deadlock watchdog measures real time")]
             let now = std::time::Instant::now();
-            if let Err(error) = self.lanes().replace_stuck(now, tick, limit) {
-                tracing::error!("a thread to replace one that is stuck in workflow code could not be started: {error}");
+            let replaced = self.lanes().replace_stuck(now, tick, limit);
+            let news = !std::mem::replace(&mut told, replaced.is_err());
+            if let Some(error) = replaced.err().filter(|_| news) {
+                tracing::error!(
+                    task_queue = self.shared.task_queue,
+                    "a thread to replace one that is stuck in workflow code could not be started, which is tried again: \
+                     {error}"
+                );
             }
             let wanted = self.lanes().abandoned() < MAX_ABANDONED_THREADS;
             if self.wanted.send_if_modified(|before| std::mem::replace(before, wanted) != wanted) {

@@ -137,9 +137,9 @@ impl WorkflowWorker {
     /// Reports the failed task to the server, for the first attempt only. Later attempts are left to time out, which
     /// slows down retries.
     pub(crate) async fn fail(&self, ticket: &Ticket, failure: WorkflowTaskFailure) {
-        let (workflow_id, run_id, workflow_type) = (&ticket.workflow_id, &ticket.run_id, &ticket.workflow_type);
-        let (attempt, message) = (ticket.attempt, &failure.failure.message);
+        let message = &failure.failure.message;
         if ticket.is_query {
+            let (workflow_id, run_id, workflow_type) = (&ticket.workflow_id, &ticket.run_id, &ticket.workflow_type);
             tracing::warn!(workflow_id, run_id, workflow_type, "a query could not be answered: {message}");
             let result = WorkflowQueryResult {
                 result_type: QueryResultType::Failed as i32,
@@ -151,7 +151,7 @@ impl WorkflowWorker {
         }
         self.slots.count(true);
         warn_if_slow(ticket);
-        tracing::warn!(workflow_id, run_id, workflow_type, attempt, "the workflow task failed: {message}");
+        self.tell_failed(ticket, &format!("the workflow task failed: {message}"));
         if ticket.attempt > 1 {
             return;
         }
@@ -257,7 +257,7 @@ impl WorkflowWorker {
 
     async fn completion_refused(&self, ticket: &Ticket, error: &RpcError, statements: &[Issued]) {
         self.evict(ticket);
-        let (workflow_id, run_id, workflow_type) = (&ticket.workflow_id, &ticket.run_id, &ticket.workflow_type);
+        let (workflow_id, run_id) = (&ticket.workflow_id, &ticket.run_id);
         if error.is_not_found() {
             // The task has timed out, or the workflow was closed in the meantime.
             tracing::debug!(workflow_id, run_id, "a workflow task's completion came too late: {error}");
@@ -274,28 +274,27 @@ impl WorkflowWorker {
         } else {
             let named = refused::named(statements, error.message());
             tell_refused(&self.shared.client.now(), &named);
-            tracing::warn!(
-                workflow_id,
-                run_id,
-                workflow_type,
-                attempt = ticket.attempt,
-                "the server did not accept a workflow task's completion: {error}{named}"
-            );
+            let text = format!("the server did not accept a workflow task's completion: {error}{named}");
+            self.tell_failed(ticket, &text);
         }
     }
 
     async fn fail_with(&self, ticket: &Ticket, task_token: Vec<u8>, cause: WorkflowTaskFailedCause, text: &str) {
         self.slots.count(true);
-        let (workflow_id, run_id, workflow_type) = (&ticket.workflow_id, &ticket.run_id, &ticket.workflow_type);
-        tracing::warn!(
-            workflow_id,
-            run_id,
-            workflow_type,
-            attempt = ticket.attempt,
-            "the workflow task failed: {text}"
-        );
+        self.tell_failed(ticket, &format!("the workflow task failed: {text}"));
         if ticket.attempt == 1 {
             self.send_failure(ticket, task_token, WorkflowTaskFailure { cause, ..*task_failure(text) }).await;
+        }
+    }
+
+    /// Logs that an attempt of a workflow task has failed. Its repetitions are for those who look closely.
+    fn tell_failed(&self, ticket: &Ticket, text: &str) {
+        let (workflow_id, run_id, workflow_type) = (&ticket.workflow_id, &ticket.run_id, &ticket.workflow_type);
+        let workflow_task_attempt = ticket.attempt;
+        if self.failing_runs.is_worth_a_line(run_id, workflow_task_attempt) {
+            tracing::warn!(workflow_id, run_id, workflow_type, workflow_task_attempt, "{text}");
+        } else {
+            tracing::debug!(workflow_id, run_id, workflow_type, workflow_task_attempt, "{text}");
         }
     }
 

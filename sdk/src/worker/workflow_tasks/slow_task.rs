@@ -21,10 +21,18 @@ pub(crate) fn warn_if_slow(ticket: &Ticket) {
     });
     let taken = ticket.received.elapsed();
     let (workflow_type, workflow_id, run_id) = (&ticket.workflow_type, &ticket.workflow_id, &ticket.run_id);
-    let (event_id, attempt) = (ticket.started_event_id, ticket.attempt);
-    let Some(text) = warning(run_id, event_id, attempt, taken, threshold) else { return };
+    let (event_id, workflow_task_attempt) = (ticket.started_event_id, ticket.attempt);
+    let Some(text) = warning(run_id, event_id, workflow_task_attempt, taken, threshold) else { return };
     let workflow_task_duration = u64::try_from(taken.as_millis()).unwrap_or(u64::MAX);
-    tracing::warn!(workflow_type, workflow_id, run_id, event_id, attempt, workflow_task_duration, "{text}");
+    tracing::warn!(
+        workflow_type,
+        workflow_id,
+        run_id,
+        event_id,
+        workflow_task_attempt,
+        workflow_task_duration,
+        "{text}"
+    );
 }
 
 /// The text that other SDKs use.
