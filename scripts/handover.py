@@ -479,15 +479,17 @@ async def until_timer_started(handle) -> None:
 async def cancel_while_handler_works(handle) -> None:
     await until_timer_started(handle)
     await handle.signal("poke")
+    # The handler is at work when its own timer has started. Both messages in one task would be another case.
+    await until_event(handle, "timer_started_event_attributes", 2)
     await handle.cancel()
 
 
-async def until_event(handle, attributes: str) -> None:
+async def until_event(handle, attributes: str, count: int = 1) -> None:
     for _ in range(300):
-        if any(event.HasField(attributes) for event in (await handle.fetch_history()).events):
+        if sum(event.HasField(attributes) for event in (await handle.fetch_history()).events) >= count:
             return
         await asyncio.sleep(0.1)
-    raise AssertionError(f"no event with {attributes} came in 30 s")
+    raise AssertionError(f"expected {count} events with {attributes} within 30 s")
 
 
 TIES = [

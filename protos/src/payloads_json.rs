@@ -28,7 +28,7 @@ pub fn to_payload(payloads: &Payloads) -> Payload {
 pub fn from_payload(payload: &Payload) -> Result<Payloads, String> {
     let encoding = payload.metadata.get("encoding").map(|encoding| String::from_utf8_lossy(encoding));
     match encoding.as_deref() {
-        // Converters that prefer serde's JSON, or its like, write the same text under another name.
+        // A converter without an encoding of its own for messages writes the same text as plain JSON.
         Some("json/protobuf" | "json/plain") => {
             let mut json = serde_json::Deserializer::from_slice(&payload.data);
             let message = DynamicMessage::deserialize(payloads_descriptor(), &mut json);

@@ -148,11 +148,6 @@ impl Attempts {
         id
     }
 
-    /// Returns true if no attempt is running.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.running.is_empty()
-    }
-
     /// Records that the code of an attempt runs (`None`), or has run and waits.
     pub(crate) fn polled(&mut self, id: AttemptId, over: Option<Polled>, wall: Time) {
         let Some(attempt) = self.running.get_mut(&id) else { return };

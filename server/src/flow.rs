@@ -196,8 +196,10 @@ impl Flow {
     }
 
     fn hold_with(&self, left_open: LeftOpenWait) -> Hold {
-        match self.engine.hold(&Waiting { left_open, ..self.waiting() }) {
-            Hold::Free | Hold::Untaken if !self.orphans().is_empty() => Hold::UnderWay,
+        let waiters = self.waiters();
+        let waiting = Waiting { left_open, ..self.attempts.waiting(&waiters, self.clock.now().wall) };
+        match self.engine.hold(&waiting) {
+            Hold::Free | Hold::Untaken if !self.orphans(&waiters).is_empty() => Hold::UnderWay,
             hold => hold,
         }
     }
@@ -217,16 +219,13 @@ impl Flow {
 
     /// Returns the attempts that go on, although their workflows have closed. What they do may be what a test looks for,
     /// so they stop the clock too.
-    fn orphans(&self) -> BTreeSet<AttemptId> {
-        if self.attempts.is_empty() {
-            return BTreeSet::new();
-        }
-        self.attempts.orphans(&self.waiters(), self.clock.now().time, |run_id| self.engine.has_closed(run_id))
+    fn orphans(&self, waiters: &BTreeSet<AttemptId>) -> BTreeSet<AttemptId> {
+        self.attempts.orphans(waiters, self.clock.now().time, |run_id| self.engine.has_closed(run_id))
     }
 
     /// Returns the names of those attempts.
     pub(super) fn orphans_of_closed_workflows(&self) -> Vec<String> {
-        let titles = self.attempts.titles(&self.orphans());
+        let titles = self.attempts.titles(&self.orphans(&self.waiters()));
         titles.into_iter().map(|title| format!("{title}, which has closed")).collect()
     }
 
@@ -286,7 +285,7 @@ impl Flow {
             }
             SilenceStage::Stuck => {
                 // On a paused clock time passes by itself, until they are over or have timed out.
-                let orphans = if self.pace == Pace::Standing { self.orphans() } else { BTreeSet::new() };
+                let orphans = if self.pace == Pace::Standing { self.orphans(&self.waiters()) } else { BTreeSet::new() };
                 self.attempts.leave_alone(&orphans);
                 if orphans.is_empty() {
                     self.end_if_stuck();

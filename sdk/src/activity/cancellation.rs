@@ -1,4 +1,4 @@
-//! What an attempt is told while it runs: that it should stop, and that its worker shuts down. Each is told once and seen
+//! An attempt is told two things while it runs: that it should stop, and that its worker shuts down. Each is told once and seen
 //! by every waiter.
 
 use std::fmt;

@@ -1,4 +1,4 @@
-//! What workflow code logs with `tracing`: nothing while it is replayed, and otherwise in a span that says whose it is.
+//! The log of workflow code: `tracing` is silent while the code is replayed, and otherwise a span says whose a line is.
 //!
 //! The silence is a dispatcher of the thread, so it covers all events and spans, those of libraries too. Abide's own
 //! lines about replayed code would be repetitions as well, so they may be silenced with it.

@@ -40,7 +40,7 @@ pub struct WorkerBuilder<State = NothingRegistered> {
     workflows: WorkflowRegistry,
     activities: ActivityRegistry,
     options: Options,
-    /// What makes the builder of the second worker; more than one is refused.
+    /// The configurations of the second worker; more than one is refused.
     own_queues: Vec<Configure>,
     state: PhantomData<State>,
 }

@@ -1,4 +1,4 @@
-//! What a running attempt is told and what it reports by itself: automatic heartbeats, resumed items, the notice of a
+//! A running attempt is told some things and reports others by itself: automatic heartbeats, resumed items, the notice of a
 //! shutdown, and the report for each reason to stop.
 //!
 //! As in `activity_tasks.rs`, tokio's clock is paused: seconds pass at once and exactly.

@@ -5,7 +5,7 @@ use std::any::type_name;
 use abide::prelude::*;
 use abide::{ActivityDefinition, QueryOf, SignalDefinition, SignalOf, UpdateDefinition, UpdateOf, WorkflowDefinition};
 
-/// What a crate without workers and clients contains.
+/// A crate without workers and clients.
 mod game {
     /// The bank.
     #[abide::activity_definitions]

@@ -30,7 +30,7 @@ enum Unnoticed {
     CancelledInAHeartbeat,
     /// The list of patches after a marker is removed with the marker, and the code no longer asks for that patch.
     OfADeprecatedPatch,
-    /// Whether a run lists its versions is not compared: Go does, and Java only if it is told to.
+    /// A replay does not compare if a run lists its versions: Go does, and Java only if it is told to.
     ListOfVersions,
     /// Without its marker a run has the version from before the change, and the code does the same for both.
     VersionFromBefore,

@@ -105,7 +105,7 @@ async fn handlers_that_are_set_at_run_time_get_all_messages() -> Outcome {
     .await
 }
 
-/// What the client of this body knows.
+/// The workflow as the client of this body knows it.
 #[abide::workflow_definition(name = "counter")]
 trait Counter {
     #[run]

@@ -1,4 +1,4 @@
-//! What workflow and activity code logs with `tracing`: each line once, and with the fields that say whose it is.
+//! The log of workflow and activity code: it has each line once, with the fields that say whose it is.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -169,7 +169,7 @@ async fn a_line_that_is_replayed_before_it_is_ever_logged_is_not_lost() -> Outco
     Ok(())
 }
 
-/// What the code of this file logs, on all threads: workflow code runs on threads of the worker.
+/// The log of the code of this file, on all threads: workflow code runs on threads of the worker.
 #[derive(Default)]
 struct Log(Mutex<Kept>);
 

@@ -1,9 +1,5 @@
 //! A change to a workflow's code: the marker that records which version of the change a run has.
 //!
-//! ```text
-//! MarkerCommandCreated --MarkerRecorded--> MarkerRecorded
-//! ```
-//!
 //! A change has versions: -1 is the code from before the change. A patch has only one more version, 1. The version of a
 //! call is chosen before there is a machine. Live code gets the newest version. Replayed code gets the recorded one if
 //! the look-ahead found the marker among the records of the current task or an earlier one, and -1 if it did not. The
@@ -22,6 +18,7 @@ use abide_protos::temporal::api::enums::v1::CommandType;
 use abide_protos::temporal::api::history::v1::MarkerRecordedEventAttributes;
 
 use super::change_marker::{Change, ChangeKind, DEFAULT_VERSION, PATCH_VERSION};
+use super::marker::{Input, State, step};
 use super::upsert_search_attributes::CHANGE_VERSION;
 use crate::replay::flags::CoreFlag;
 use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
@@ -30,31 +27,6 @@ use crate::search_attributes::SearchAttributeKey;
 
 /// Size (in bytes of the value) from which on the server refuses the upsert, so that it is left out.
 const CHANGE_VERSION_LIMIT: usize = 2048;
-
-listed! {
-    /// State of a patch's marker.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub(crate) enum State {
-        MarkerCommandCreated,
-        MarkerRecorded,
-    }
-}
-
-listed! {
-    /// Event of the marker.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub(crate) enum Input {
-        MarkerRecorded,
-    }
-}
-
-/// Makes one step; `None` if the input cannot come in this state.
-pub(crate) fn step(state: State, input: Input) -> Option<State> {
-    match (state, input) {
-        (State::MarkerCommandCreated, Input::MarkerRecorded) => Some(State::MarkerRecorded),
-        (State::MarkerRecorded, Input::MarkerRecorded) => None,
-    }
-}
 
 /// A change whose marker has no event yet.
 #[derive(Debug)]
@@ -124,7 +96,7 @@ impl StateMachines {
             }
             Some(found) => {
                 patches.marked.insert(found.change.entry());
-                // Whether a version is listed does not depend on the flag: Go always lists it, Java only if it is told to.
+                // The flag says nothing about versions: Go always lists them, Java only if it is told to.
                 let is_known = replaying && (found.is_listed || found.change.kind == ChangeKind::Version);
                 (Change { version: found.change.version, ..newest }, is_known.then_some(found.is_listed))
             }
@@ -232,10 +204,10 @@ impl StateMachines {
         let (what, name) = (change.kind.noun(), &change.id);
         let recorded = format!("the marker of {what} `{name}`, which the code does not ask for here");
         let asks_now = self.commands.front().map(|command| command.machine);
-        let renamed = match asks_now.and_then(|key| self.machine(key)) {
-            Some(Machine::Patch(patch)) => Some(patch.id.clone()),
-            _ => None,
-        };
+        let mut renamed = None;
+        if let Some(Machine::Patch(patch)) = asks_now.and_then(|key| self.machine(key)) {
+            renamed = Some(patch.id.clone());
+        }
         let unmarked = self.patches.as_ref().and_then(|patches| patches.latest_unmarked.clone());
         let unmarked = unmarked.filter(|_| !asked && renamed.is_none());
         let renamed = renamed.or_else(|| unmarked.as_ref().map(|(change, _)| change.id.clone()));

@@ -1,9 +1,5 @@
 //! A side effect: a value that code computed once, kept in a marker.
 //!
-//! ```text
-//! MarkerCommandCreated --MarkerRecorded--> MarkerRecorded
-//! ```
-//!
 //! Live code computes the value and records it. Replayed code gets the value from the marker, which the look-ahead
 //! found. A mutable side effect has an id: each of its calls computes a value, and only a changed value is recorded. So
 //! its marker says which of the calls recorded it.
@@ -15,37 +11,13 @@ use abide_protos::temporal::api::common::v1::Payload;
 use abide_protos::temporal::api::enums::v1::CommandType;
 use abide_protos::temporal::api::history::v1::MarkerRecordedEventAttributes;
 
+use super::marker::{Input, State, step};
 use super::side_effect_marker::{CallNumber, SideEffectMarker, marker, mutable_marker};
 use crate::replay::command_queue::CommandBody;
 use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
 use crate::replay::state_machines::{FollowError, Machine, StateMachines};
 
 const EVENT: &str = "MarkerRecorded";
-
-listed! {
-    /// State of a side effect's marker.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub(crate) enum State {
-        MarkerCommandCreated,
-        MarkerRecorded,
-    }
-}
-
-listed! {
-    /// Event of the marker.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub(crate) enum Input {
-        MarkerRecorded,
-    }
-}
-
-/// Makes one step; `None` if the input cannot come in this state.
-pub(crate) fn step(state: State, input: Input) -> Option<State> {
-    match (state, input) {
-        (State::MarkerCommandCreated, Input::MarkerRecorded) => Some(State::MarkerRecorded),
-        (State::MarkerRecorded, Input::MarkerRecorded) => None,
-    }
-}
 
 /// A side effect whose marker has no event yet.
 #[derive(Debug)]
@@ -71,7 +43,7 @@ pub(crate) struct SideEffects {
     mutable: BTreeMap<Box<str>, MutableSideEffect>,
 }
 
-/// What is known of one id.
+/// State of one id.
 #[derive(Debug, Default)]
 struct MutableSideEffect {
     /// Number of calls so far.
@@ -120,29 +92,21 @@ impl StateMachines {
         id: &str,
         location: &'static Location<'static>,
     ) -> Result<Option<Payload>, Box<Nondeterminism>> {
-        let event_id = self.next_command_event_id();
-        let replaying = self.replaying;
-        let effects = self.side_effects.get_or_insert_default();
-        let effect = effects.mutable.entry(id.into()).or_default();
+        let effect = self.mutable_side_effect(id);
         effect.calls += 1;
-        if replaying {
-            let is_this_call = |calls: u32, by: RecordedBy| match by {
-                RecordedBy::Call(number) => number == calls,
-                RecordedBy::Event(id) => id == event_id,
-            };
-            let calls = effect.calls;
-            if let Some((_, value)) = effect.found.front().filter(|(by, _)| is_this_call(calls, *by)) {
-                let value = value.clone();
-                effect.found.pop_front();
-                effect.value = Some(value.clone());
-                self.issue_side_effect(Some(id), location, |_| None);
-                return Ok(Some(value));
-            }
-            if effect.value.is_none() {
-                return Err(without_marker(Some(id), location));
-            }
+        let (calls, by) = (effect.calls, effect.found.front().map(|(by, _)| *by));
+        let is_recorded = match by {
+            Some(RecordedBy::Call(number)) => number == calls,
+            Some(RecordedBy::Event(event_id)) => event_id == self.next_command_event_id(),
+            None => false,
+        };
+        if is_recorded {
+            let effect = self.mutable_side_effect(id);
+            effect.value = effect.found.pop_front().map(|(_, value)| value);
+            self.issue_side_effect(Some(id), location, |_| None);
         }
-        Ok(effect.value.clone())
+        let value = self.mutable_side_effect(id).value.clone();
+        if self.replaying && value.is_none() { Err(without_marker(Some(id), location)) } else { Ok(value) }
     }
 
     /// Records a changed value of a live mutable side effect.
@@ -153,8 +117,7 @@ impl StateMachines {
         location: &'static Location<'static>,
     ) {
         let event_id = self.next_command_event_id();
-        let effects = self.side_effects.get_or_insert_default();
-        let effect = effects.mutable.entry(id.into()).or_default();
+        let effect = self.mutable_side_effect(id);
         effect.value = Some(value.clone());
         let call = effect.calls;
         self.issue_side_effect(Some(id), location, |id| {
@@ -200,17 +163,19 @@ impl StateMachines {
         };
         let recorded = || format!("the marker of a {}", described(recorded_id));
         let command = self.confirm(id, EVENT, CommandType::RecordMarker, recorded)?;
-        let next = match self.machine(command.machine) {
-            Some(Machine::SideEffect(machine)) if machine.id.as_deref() == recorded_id => {
-                step(machine.state, Input::MarkerRecorded).map(|next| machine.state = next)
-            }
-            _ => None,
-        };
-        if next.is_none() {
-            return Err(self.differs(id, EVENT, &command, recorded()));
+        if let Some(Machine::SideEffect(machine)) = self.machine(command.machine)
+            && machine.id.as_deref() == recorded_id
+            && let Some(next) = step(machine.state, Input::MarkerRecorded)
+        {
+            machine.state = next;
+            self.free(command.machine);
+            return Ok(());
         }
-        self.free(command.machine);
-        Ok(())
+        Err(self.differs(id, EVENT, &command, recorded()))
+    }
+
+    fn mutable_side_effect(&mut self, id: &str) -> &mut MutableSideEffect {
+        self.side_effects.get_or_insert_default().mutable.entry(id.into()).or_default()
     }
 
     fn issue_side_effect(

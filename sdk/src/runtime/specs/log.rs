@@ -1,4 +1,4 @@
-//! What workflow code logs on this thread, for specs.
+//! A subscriber that keeps the log of workflow code on this thread, for specs.
 
 use std::fmt::{self, Write as _};
 use std::sync::{Arc, Mutex};

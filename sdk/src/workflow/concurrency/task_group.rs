@@ -166,7 +166,7 @@ impl<T, E> fmt::Debug for TaskGroup<T, E> {
     }
 }
 
-/// What a group knows of its branches.
+/// A group's knowledge of its branches.
 struct Members<T, E> {
     /// The branches that run, by number in the order of spawning.
     running: BTreeMap<u64, Weak<Member<T, E>>>,

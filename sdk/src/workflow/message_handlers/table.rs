@@ -54,7 +54,7 @@ pub(crate) enum HandlerCode {
     Update(UpdateCode),
 }
 
-/// Whether an update is validated.
+/// The validation of an update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Validation {
     Runs,

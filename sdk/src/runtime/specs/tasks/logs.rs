@@ -1,4 +1,4 @@
-//! What workflow code logs: each line once, with the run that it belongs to.
+//! The log of workflow code: it has each line once, with the run that the line belongs to.
 
 use abide_protos::temporal::api::query::v1::WorkflowQuery;
 
