@@ -27,6 +27,7 @@ mod workflow_id_reuse_policy;
 pub mod activity;
 pub mod contract;
 pub mod converter;
+pub mod interceptor;
 pub mod replay;
 pub mod runtime;
 pub mod workflow;
@@ -60,6 +61,7 @@ pub use failure::{
     ErrorCategory, ExternalWorkflowFailure, Failure, FailureConverter, FailureKind, IntoFailure, NexusHandlerErrorType,
     NexusOperationFailure, RaisedError, RetryState, TemporalFailure, TimeoutType, WorkflowError,
 };
+pub use header::Headers;
 pub use history::{History, HistoryError};
 pub use nexus::NexusOperation;
 pub use priority::Priority;

@@ -41,6 +41,22 @@ impl RawPayload {
         self.metadata.get(ENCODING).and_then(|encoding| std::str::from_utf8(encoding).ok())
     }
 
+    /// Converts a value to a payload, as arguments and results are converted.
+    ///
+    /// # Errors
+    /// Returns an error if serde refuses the value.
+    pub fn from_value<T: Serialize + 'static>(value: &T) -> Result<Self, PayloadError> {
+        to_payload(value).map(Self::from_proto)
+    }
+
+    /// Reads the value, as arguments and results are read.
+    ///
+    /// # Errors
+    /// Returns an error if the payload is not a `T`. The error does not contain the value.
+    pub fn to_value<T: DeserializeOwned + 'static>(&self) -> Result<T, PayloadError> {
+        from_payload(&self.clone().into_proto())
+    }
+
     /// Returns the whole payload with its metadata as a protobuf message, for a codec to encrypt or compress.
     pub fn to_bytes(&self) -> Vec<u8> {
         self.clone().into_proto().encode_to_vec()
@@ -54,10 +70,14 @@ impl RawPayload {
         let read = Payload::decode(bytes).map_err(|error| {
             PayloadError::new(format!("expected a payload as a protobuf message, found {} bytes: {error}", bytes.len()))
         });
-        read.map(|payload| Self { metadata: payload.metadata.into_iter().collect(), data: payload.data })
+        read.map(Self::from_proto)
     }
 
-    fn into_proto(self) -> Payload {
+    pub(crate) fn from_proto(payload: Payload) -> Self {
+        Self { metadata: payload.metadata.into_iter().collect(), data: payload.data }
+    }
+
+    pub(crate) fn into_proto(self) -> Payload {
         Payload { metadata: self.metadata.into_iter().collect(), data: self.data, external_payloads: Vec::new() }
     }
 }
@@ -132,8 +152,7 @@ pub fn to_payload<T: Serialize + 'static>(value: &T) -> Result<Payload, PayloadE
 pub fn from_payload<T: DeserializeOwned + 'static>(payload: &Payload) -> Result<T, PayloadError> {
     let mut slot: Option<T> = None;
     if let Some(raw) = (&mut slot as &mut dyn Any).downcast_mut::<Option<RawPayload>>() {
-        let metadata = payload.metadata.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
-        *raw = Some(RawPayload { metadata, data: payload.data.clone() });
+        *raw = Some(RawPayload::from_proto(payload.clone()));
     }
     if let Some(value) = slot.take() {
         return Ok(value);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use abide_protos::temporal::api::common::v1::Payload;
+use abide_protos::temporal::api::common::v1::{Payload, Payloads};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -28,6 +28,8 @@ use super::payload::{PayloadError, to_payload};
 /// assert_eq!(args.get::<Option<u32>>(2)?, None);
 /// assert!(args.get::<u32>(0).is_err());
 /// assert_eq!(args.get::<RawPayload>(1)?.data, b"3");
+/// args.set(0, &"bell".to_string())?;
+/// assert_eq!(args.get::<String>(0)?, "bell");
 /// # Ok(())
 /// # }
 /// ```
@@ -70,9 +72,45 @@ impl RawArguments {
         Ok(())
     }
 
+    /// Replaces an argument, counted from 0. At the end of the list, it appends one.
+    ///
+    /// # Errors
+    /// Returns an error if serde refuses the value, or if there are fewer arguments than `index`.
+    pub fn set<T: Serialize + 'static>(&mut self, index: usize, value: &T) -> Result<(), PayloadError> {
+        if index > self.payloads.len() {
+            let (count, position) = (self.payloads.len(), index + 1);
+            return Err(PayloadError::new(format!(
+                "there is no argument {position} to replace: expected an index of at most {count}, found {index}"
+            )));
+        }
+        let payload = to_payload(value).map_err(|error| error.in_argument(index))?;
+        match self.payloads.get_mut(index) {
+            Some(argument) => *argument = payload,
+            None => self.payloads.push(payload),
+        }
+        Ok(())
+    }
+
     /// Takes all arguments that were not read yet.
     pub(crate) fn rest_of(from: &mut PayloadReader<'_>) -> Self {
         Self { payloads: from.take_rest().to_vec() }
+    }
+
+    pub(crate) fn from_payloads(payloads: Vec<Payload>) -> Self {
+        Self { payloads }
+    }
+
+    pub(crate) fn into_payloads(self) -> Vec<Payload> {
+        self.payloads
+    }
+
+    pub(crate) fn from_proto(payloads: Option<Payloads>) -> Self {
+        Self { payloads: payloads.map(|payloads| payloads.payloads).unwrap_or_default() }
+    }
+
+    /// Returns `None` without arguments, as requests expect it.
+    pub(crate) fn into_proto(self) -> Option<Payloads> {
+        (!self.payloads.is_empty()).then_some(Payloads { payloads: self.payloads })
     }
 
     /// Appends all arguments to a list.
