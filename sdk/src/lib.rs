@@ -28,6 +28,7 @@ pub mod activity;
 pub mod contract;
 pub mod converter;
 pub mod interceptor;
+pub mod metrics;
 pub mod replay;
 pub mod runtime;
 pub mod workflow;
