@@ -82,7 +82,8 @@ impl Greeter {
 
 fn context() -> WorkflowContext {
     let machines = StateMachines::new(Flags::new(true));
-    WorkflowContext::new(RunState::new(machines, "test".into(), std::task::Waker::noop().clone(), Default::default()))
+    let waker = std::task::Waker::noop().clone();
+    WorkflowContext::new(RunState::new(machines, "test".into(), waker, Default::default(), Default::default()))
 }
 
 fn payloads<A: Arguments>(_: A, args: &A::Args) -> Vec<Payload> {

@@ -1,7 +1,7 @@
 //! The context of an activity attempt: its info, heartbeats and cancellation.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 
 use abide_protos::temporal::api::common::v1::Payload;
@@ -12,6 +12,7 @@ use super::info::ActivityInfo;
 use super::resume::Resumed;
 use crate::converter::{PayloadError, read_one, to_payload};
 use crate::definition::PayloadValue;
+use crate::metrics::{Meter, Metrics};
 
 /// The context of a running activity attempt: its info, heartbeats and cancellation. Clones refer to the same context.
 ///
@@ -28,6 +29,8 @@ struct Inner {
     heartbeat_details: Vec<Payload>,
     cancellation: ActivityCancellation,
     outbound: Box<dyn ActivityOutbound>,
+    /// Used if the host has none.
+    own_metrics: OnceLock<Metrics>,
 }
 
 /// The destination of an attempt's heartbeats.
@@ -38,6 +41,11 @@ pub trait ActivityOutbound: Send + Sync {
     /// Begins to send heartbeats while the attempt's code runs, because the activity is declared with
     /// `#[activity(auto_heartbeat)]`. Must return at once. Default: does nothing.
     fn begin_auto_heartbeat(&self) {}
+
+    /// Returns the metrics that the attempt's code records into. Default: none; what it records is then lost.
+    fn metrics(&self) -> Option<&Metrics> {
+        None
+    }
 }
 
 impl ActivityContext {
@@ -53,12 +61,33 @@ impl ActivityContext {
         cancellation: ActivityCancellation,
         outbound: Box<dyn ActivityOutbound>,
     ) -> Self {
-        Self { inner: Arc::new(Inner { info, heartbeat_details, cancellation, outbound }) }
+        let own_metrics = OnceLock::new();
+        Self { inner: Arc::new(Inner { info, heartbeat_details, cancellation, outbound, own_metrics }) }
     }
 
     /// Returns information about this attempt.
     pub fn info(&self) -> &ActivityInfo {
         &self.inner.info
+    }
+
+    /// Returns a meter for metrics of your own, with the labels `namespace`, `task_queue`, `workflow_type` and
+    /// `activity_type`. They are exported with those of the worker's client.
+    ///
+    /// ```
+    /// use abide::prelude::*;
+    ///
+    /// #[activity]
+    /// async fn resize(ctx: &ActivityContext, bytes: u64) -> Result<(), ActivityError> {
+    ///     ctx.metrics().counter("image_bytes", "Size of the images", "bytes").add(bytes);
+    ///     Ok(())
+    /// }
+    /// # fn main() {}
+    /// ```
+    pub fn metrics(&self) -> Meter {
+        let own = || self.inner.own_metrics.get_or_init(Metrics::default);
+        let (metrics, info) = (self.inner.outbound.metrics().unwrap_or_else(own), &self.inner.info);
+        let meter = metrics.meter().with_label("namespace", &info.namespace).with_label("task_queue", &info.task_queue);
+        meter.with_label("workflow_type", &info.workflow_type).with_label("activity_type", &info.activity_type)
     }
 
     /// Reports that the attempt is alive, together with its progress. The next attempt can resume from this progress.
@@ -222,6 +251,10 @@ impl<F: Fn() + Send + Sync> ActivityOutbound for Heard<F> {
 
     fn begin_auto_heartbeat(&self) {
         self.to.begin_auto_heartbeat();
+    }
+
+    fn metrics(&self) -> Option<&Metrics> {
+        self.to.inner.outbound.metrics()
     }
 }
 

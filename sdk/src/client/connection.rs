@@ -30,12 +30,14 @@ use super::broken_answer::NotGrpc;
 use super::eager::EagerWorkers;
 use super::errors::ConnectError;
 use super::options::{ClientOptions, TlsOptions};
+use super::request_metrics::{RequestKind, RequestMetrics};
 use super::retry::{Backoff, RetrySchedule};
 use super::rpc::{EncodedCodec, Rpc};
 use super::rpc_error::RpcError;
 use super::worker_commands::WorkerCommands;
 use crate::converter::DataConverter;
 use crate::duration::measured_text;
+use crate::metrics::Metrics;
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// The server answers a long poll after at most 60 s.
@@ -71,6 +73,8 @@ struct Inner {
     identity: String,
     capabilities: Capabilities,
     data_converter: DataConverter,
+    metrics: Metrics,
+    request_metrics: RequestMetrics,
     /// The workers that may take the first tasks of workflows started over this connection.
     eager_workers: EagerWorkers,
     /// The commands that the server sends to this connection's workers.
@@ -99,6 +103,8 @@ impl Connection {
             identity: options.identity.clone().unwrap_or_else(default_identity),
             capabilities: Capabilities::default(),
             data_converter: options.data_converter.clone(),
+            metrics: options.metrics.clone(),
+            request_metrics: RequestMetrics::new(&options.metrics, &options.namespace),
             eager_workers: EagerWorkers::default(),
             worker_commands: Arc::new(WorkerCommands::new()),
             compression_refused: AtomicBool::new(false),
@@ -127,6 +133,8 @@ impl Connection {
             identity: options.identity.clone().unwrap_or_else(default_identity),
             capabilities: Capabilities::default(),
             data_converter: options.data_converter.clone(),
+            metrics: options.metrics.clone(),
+            request_metrics: RequestMetrics::new(&options.metrics, &options.namespace),
             eager_workers: EagerWorkers::default(),
             worker_commands: Arc::new(WorkerCommands::new()),
             compression_refused: AtomicBool::new(true),
@@ -166,6 +174,11 @@ impl Connection {
     /// Returns the converter of values and errors between this program and the server.
     pub fn data_converter(&self) -> &DataConverter {
         &self.inner.data_converter
+    }
+
+    /// Returns the metrics of this connection's clients and workers.
+    pub fn metrics(&self) -> &Metrics {
+        &self.inner.metrics
     }
 
     /// Returns the server's capabilities. A server that does not report any counts as having none.
@@ -218,7 +231,7 @@ impl Connection {
 
     /// Calls once, without retries.
     pub(crate) async fn call_once<R: Rpc>(&self, request: R) -> Result<R::Response, RpcError> {
-        self.inner.attempt::<R>(request.encode_to_vec().into(), CALL_TIMEOUT).await
+        self.inner.attempt::<R>(request.encode_to_vec().into(), CALL_TIMEOUT, RequestKind::Short).await
     }
 
     /// Makes one long poll, which the server answers within 70 s at the latest.
@@ -231,7 +244,7 @@ impl Connection {
 
     /// Like [`long_poll`](Self::long_poll), answered a little before `time` has passed.
     pub(crate) async fn long_poll_within<R: Rpc>(&self, request: R, time: Duration) -> Result<R::Response, RpcError> {
-        self.inner.attempt::<R>(request.encode_to_vec().into(), time).await
+        self.inner.attempt::<R>(request.encode_to_vec().into(), time, RequestKind::LongPoll).await
     }
 
     /// Returns true if a retry may soon succeed.
@@ -281,7 +294,7 @@ async fn repeat<R: Rpc>(
     let (mut backoff, mut told) = (None, false);
     loop {
         let connection = connection();
-        let error = match connection.inner.attempt::<R>(encoded.clone(), CALL_TIMEOUT).await {
+        let error = match connection.inner.attempt::<R>(encoded.clone(), CALL_TIMEOUT, RequestKind::Short).await {
             Ok(response) => return Ok(response),
             Err(error) if may_pass(&connection, &error) => error,
             Err(error) => return Err(error),
@@ -313,30 +326,42 @@ impl std::fmt::Debug for Connection {
 impl Inner {
     async fn with_capabilities(mut self) -> Result<Connection, ConnectError> {
         let request = Bytes::new();
-        self.capabilities = match self.attempt::<GetSystemInfoRequest>(request, SYSTEM_INFO_TIMEOUT).await {
-            Ok(response) => response.capabilities.unwrap_or_default(),
-            // Old servers do not have this method.
-            Err(error) if error.is_unimplemented() => Capabilities::default(),
-            Err(error) => return Err(ConnectError::unreachable(&self.address, self.shows_certificate, error)),
-        };
+        self.capabilities =
+            match self.attempt::<GetSystemInfoRequest>(request, SYSTEM_INFO_TIMEOUT, RequestKind::Short).await {
+                Ok(response) => response.capabilities.unwrap_or_default(),
+                // Old servers do not have this method.
+                Err(error) if error.is_unimplemented() => Capabilities::default(),
+                Err(error) => return Err(ConnectError::unreachable(&self.address, self.shows_certificate, error)),
+            };
         Ok(Connection { inner: Arc::new(self) })
     }
 
-    async fn attempt<R: Rpc>(&self, encoded: Bytes, timeout: Duration) -> Result<R::Response, RpcError> {
+    async fn attempt<R: Rpc>(
+        &self,
+        encoded: Bytes,
+        timeout: Duration,
+        kind: RequestKind,
+    ) -> Result<R::Response, RpcError> {
         let compress = encoded.len() >= COMPRESS_FROM_BYTES && !self.compression_refused.load(Ordering::Relaxed);
-        match self.send::<R>(encoded.clone(), timeout, compress).await {
+        match self.send::<R>(encoded.clone(), timeout, kind, compress).await {
             Err(error) if compress && error.is_compression_refused() => {
                 tracing::warn!(address = self.address, %error,
                 "the server does not accept gzip; requests are sent uncompressed from now on"
                 );
                 self.compression_refused.store(true, Ordering::Relaxed);
-                self.send::<R>(encoded, timeout, false).await
+                self.send::<R>(encoded, timeout, kind, false).await
             }
             answered => answered,
         }
     }
 
-    async fn send<R: Rpc>(&self, encoded: Bytes, timeout: Duration, compress: bool) -> Result<R::Response, RpcError> {
+    async fn send<R: Rpc>(
+        &self,
+        encoded: Bytes,
+        timeout: Duration,
+        kind: RequestKind,
+        compress: bool,
+    ) -> Result<R::Response, RpcError> {
         let mut grpc = Grpc::new(self.transport.clone()).max_decoding_message_size(MAX_RESPONSE_BYTES);
         if compress {
             // Responses are compressed only if the request was: servers use the request's encoding for both.
@@ -350,10 +375,15 @@ impl Inner {
             grpc.ready().await.map_err(|error| tonic::Status::unavailable(error.to_string()))?;
             grpc.unary(request, PathAndQuery::from_static(R::PATH), codec).await
         };
+        let counted = self.request_metrics.begin::<R>(kind);
         match answered.await {
-            Ok(response) => Ok(response.into_inner()),
+            Ok(response) => {
+                counted.ended(None);
+                Ok(response.into_inner())
+            }
             Err(status) => {
                 let error = RpcError::from_status(R::NAME, &status);
+                counted.ended(Some(error.code_for_metrics(&status)));
                 Err(if matches!(self.transport, Transport::Channel(_)) { error.at(&self.address) } else { error })
             }
         }

@@ -26,6 +26,7 @@ mod handle;
 mod message;
 mod options;
 mod policies;
+mod request_metrics;
 mod result;
 pub(crate) mod retry;
 pub(crate) mod rpc;
@@ -59,6 +60,7 @@ pub use update_with_start::UpdateWithStart;
 pub use visibility::{WorkflowCount, WorkflowCountGroup, WorkflowList};
 
 use crate::definition::{Arguments, Workflow};
+use crate::metrics::Metrics;
 
 /// A client of one namespace. Cloning it is cheap.
 ///
@@ -96,6 +98,12 @@ impl Client {
     /// Returns the connection, to share it with a worker or another client.
     pub fn connection(&self) -> &Connection {
         &self.connection
+    }
+
+    /// Returns the metrics into which this client and its workers count: those of
+    /// [`ClientOptions::metrics`], or metrics of its own.
+    pub fn metrics(&self) -> &Metrics {
+        self.connection.metrics()
     }
 
     /// Starts a workflow. Awaiting it returns a handle as soon as the server has accepted the start.

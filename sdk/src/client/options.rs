@@ -5,6 +5,7 @@ use std::fmt;
 use super::environment;
 use super::errors::ConnectError;
 use crate::converter::DataConverter;
+use crate::metrics::Metrics;
 
 /// The server's address and the client's settings.
 ///
@@ -27,6 +28,7 @@ pub struct ClientOptions {
     pub(super) tls: TlsChoice,
     pub(super) rpc_metadata: Vec<(String, String)>,
     pub(super) data_converter: DataConverter,
+    pub(super) metrics: Metrics,
 }
 
 /// The choice of encryption.
@@ -56,6 +58,7 @@ impl ClientOptions {
             tls: TlsChoice::Auto,
             rpc_metadata: Vec::new(),
             data_converter: DataConverter::new(),
+            metrics: Metrics::default(),
         }
     }
 
@@ -134,6 +137,13 @@ impl ClientOptions {
     /// between this program and the server. The client's workers use it, too. Default: payloads are sent unencoded.
     pub fn data_converter(mut self, converter: DataConverter) -> Self {
         self.data_converter = converter;
+        self
+    }
+
+    /// Sets the metrics into which the client and its workers count. Several clients may share them. Default: metrics of
+    /// this client, which [`Client::metrics`](super::Client::metrics) returns and nothing exports.
+    pub fn metrics(mut self, metrics: Metrics) -> Self {
+        self.metrics = metrics;
         self
     }
 
@@ -242,6 +252,7 @@ impl fmt::Debug for ClientOptions {
             .field("tls", &self.tls)
             .field("rpc_metadata", &self.rpc_metadata.iter().map(|(name, _)| name).collect::<Vec<_>>())
             .field("data_converter", &self.data_converter)
+            .field("metrics", &self.metrics)
             .finish()
     }
 }

@@ -23,14 +23,25 @@ pub(crate) trait Rpc: Message + PayloadFields {
     const NAME: &'static str;
     /// The method's gRPC path.
     const PATH: &'static str;
+    /// The method's number, below [`RPC_COUNT`].
+    const INDEX: usize;
 }
 
 macro_rules! rpcs {
     ($($name:literal: $request:ident => $response:ident,)*) => {
+        /// Number of methods.
+        pub(super) const RPC_COUNT: usize = [$($name),*].len();
+
+        #[expect(clippy::enum_variant_names, reason = "a variant has the name of its request")]
+        enum Index {
+            $($request,)*
+        }
+
         $(impl Rpc for $request {
             type Response = $response;
             const NAME: &'static str = $name;
             const PATH: &'static str = concat!("/temporal.api.workflowservice.v1.WorkflowService/", $name);
+            const INDEX: usize = Index::$request as usize;
         })*
     };
 }

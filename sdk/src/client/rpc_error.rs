@@ -64,6 +64,12 @@ impl RpcError {
         Self { inner: Box::new(Inner { rpc, code, message, details, address: None, is_codec_failure: true }) }
     }
 
+    /// Returns the status code for metrics: `TRANSPORT_ERROR` if there was no answer.
+    pub(super) fn code_for_metrics(&self, status: &Status) -> &'static str {
+        let has_answer = status.source().is_none() || self.is_deadline_exceeded();
+        if has_answer { self.code() } else { "TRANSPORT_ERROR" }
+    }
+
     /// Adds the address of the server, for errors that come from the way to it.
     pub(super) fn at(mut self, address: &str) -> Self {
         self.inner.address = Some(address.to_string());

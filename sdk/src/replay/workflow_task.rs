@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::panic::Location;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use abide_protos::Timestamp;
 use abide_protos::temporal::api::command::v1::Command;
@@ -189,6 +189,8 @@ pub struct WorkflowTaskCompletion {
     pub force_create_new_workflow_task: bool,
     /// Numbers of local activities to cancel. Nothing waits for them any more.
     pub cancel_local_activities: Vec<u32>,
+    /// Start time of the run, if it is known. The server is not told of it.
+    pub start_time: Option<SystemTime>,
     /// Number of attempts of local activities that were not their first; filled in by the caller that ran them.
     pub nonfirst_local_activity_attempts: u32,
 }

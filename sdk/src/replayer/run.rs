@@ -15,6 +15,7 @@ use super::outcome::{ReplayError, Replayed, RunOutcome};
 use crate::History;
 use crate::converter::DataConverter;
 use crate::duration;
+use crate::metrics::Metrics;
 use crate::replay::{HistoryPage, Input, Output, Until, WorkflowTask, WorkflowTaskFailure};
 use crate::runtime::{RunOptions, WorkflowRegistry, WorkflowRun};
 
@@ -38,6 +39,8 @@ pub(super) fn replay(replayer: &WorkflowReplayer, history: &History) -> Result<R
         deployment_version: None,
         order: replayer.order,
         data_converter: replayer.data_converter.clone(),
+        // A replay records nothing.
+        metrics: Metrics::default(),
     });
     let (workflow_id, run_id) = (history.workflow_id().unwrap_or_default(), history.run_id().unwrap_or_default());
     let (workflow_id, run_id) = (workflow_id.to_string(), run_id.to_string());

@@ -99,6 +99,7 @@ impl WorkflowRun {
             closes_workflow: self.outcome.is_some(),
             force_create_new_workflow_task: pending,
             cancel_local_activities,
+            start_time: self.shared().info.get().map(|info| info.start_time),
             nonfirst_local_activity_attempts: 0,
         })))
     }

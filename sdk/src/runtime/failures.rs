@@ -1,6 +1,7 @@
 //! Workflow task failures: their reasons, and the failure that the server is told.
 
 use std::panic::Location;
+use std::time::SystemTime;
 
 use abide_protos::temporal::api::command::v1::command::Attributes;
 use abide_protos::temporal::api::command::v1::{Command, FailWorkflowExecutionCommandAttributes};
@@ -108,7 +109,11 @@ impl From<Panic> for TaskError {
 pub(crate) type CodePlace = (String, &'static Location<'static>);
 
 /// Completes a task that would fail by failing its workflow.
-pub(crate) fn fail_workflow(error: TaskError, sdk_metadata: WorkflowTaskCompletedMetadata) -> Output {
+pub(crate) fn fail_workflow(
+    error: TaskError,
+    sdk_metadata: WorkflowTaskCompletedMetadata,
+    start_time: Option<SystemTime>,
+) -> Output {
     let (_, failure) = error.cause_and_failure();
     let command = Command {
         command_type: CommandType::FailWorkflowExecution as i32,
@@ -121,6 +126,7 @@ pub(crate) fn fail_workflow(error: TaskError, sdk_metadata: WorkflowTaskComplete
         commands: vec![command],
         sdk_metadata,
         closes_workflow: true,
+        start_time,
         ..Default::default()
     }))
 }

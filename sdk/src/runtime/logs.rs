@@ -1,4 +1,5 @@
 //! The log of workflow code: `tracing` is silent while the code is replayed, and otherwise a span says whose a line is.
+//! Metrics are silent at the same times.
 //!
 //! The silence is a dispatcher of the thread, so it covers all events and spans, those of libraries too. Abide's own
 //! lines about replayed code would be repetitions as well, so they may be silenced with it.
@@ -11,12 +12,13 @@ use tracing::span::{Attributes, EnteredSpan, Id, Record};
 use tracing::subscriber::Interest;
 use tracing::{Event, Metadata, Subscriber};
 
+use crate::metrics::{Silence, silent};
 use crate::workflow::WorkflowInfo;
 
 /// In force while authors' code runs.
 #[must_use = "silence and span end when this is dropped"]
 pub(super) enum CodeLog {
-    Silent { _until_dropped: Option<DefaultGuard> },
+    Silent { _until_dropped: Option<DefaultGuard>, _metrics: Silence },
     Live { _until_dropped: Option<EnteredSpan> },
 }
 
@@ -31,7 +33,7 @@ impl CodeLog {
             let nowhere = NOWHERE.get_or_init(|| Dispatch::new(Nowhere));
             dispatcher::set_default(nowhere)
         });
-        Self::Silent { _until_dropped: until_dropped }
+        Self::Silent { _until_dropped: until_dropped, _metrics: silent() }
     }
 
     /// Adds the span of the run until this is dropped.

@@ -20,6 +20,7 @@ use super::registry::{WorkflowErrorType, WorkflowRegistry};
 use super::routines::{RoutineResult, Routines};
 use crate::converter::DataConverter;
 use crate::converter::{PayloadError, PayloadReader};
+use crate::metrics::Metrics;
 use crate::replay::event_cursor::{EventCursor, Next, NextTask};
 use crate::replay::event_type::closes_workflow;
 use crate::replay::flags::Flags;
@@ -45,6 +46,8 @@ pub struct RunOptions {
     /// Converts errors to failures, and failures to errors. Payloads and failures are decoded before they come here,
     /// and encoded after they have left.
     pub data_converter: DataConverter,
+    /// Metrics that the workflows' own code records into.
+    pub metrics: Metrics,
 }
 
 impl RunOptions {
@@ -57,6 +60,7 @@ impl RunOptions {
             deployment_version: None,
             order: None,
             data_converter: DataConverter::default(),
+            metrics: Metrics::default(),
         }
     }
 }
@@ -145,6 +149,12 @@ impl WorkflowRun {
         &self.ready.name().run_id
     }
 
+    /// The run's workflow type; `None` before its first event.
+    #[cfg(feature = "worker")]
+    pub(crate) fn workflow_type(&self) -> Option<&str> {
+        self.shared.info.get().map(|info| info.workflow_type.as_str())
+    }
+
     /// Id of the last WorkflowTaskStarted event that the run has processed; 0 before the first.
     pub fn last_processed_started_event_id(&self) -> i64 {
         self.shared.operation_state.borrow().machines.last_started_event_id
@@ -169,14 +179,20 @@ impl WorkflowRun {
     /// A failed task leaves code and machines in an unknown state. So the run then forgets everything, and its next
     /// task begins with the first event.
     pub fn handle(&mut self, input: Input) -> Output {
+        self.handle_watched(input, &mut || {})
+    }
+
+    /// Like [`handle`](Self::handle); calls `replayed` when a replay has ended and the code of a live task is about to run,
+    /// so that a caller with a clock can tell how long the replay took.
+    pub(crate) fn handle_watched(&mut self, input: Input, replayed: &mut dyn FnMut()) -> Output {
         let _running = self.ready.enter();
         let output = match input {
             Input::WorkflowTask(mut task) => {
                 let page = std::mem::take(&mut task.history);
                 self.task = Some(task);
-                self.follow(page, true)
+                self.follow(page, true, replayed)
             }
-            Input::HistoryPage(page) => self.follow(page, false),
+            Input::HistoryPage(page) => self.follow(page, false, replayed),
             Input::LocalActivityResolved(resolution) => self.local_activity_resolved(*resolution),
             Input::HeartbeatDue => self.heartbeat_due(),
         };
@@ -191,10 +207,11 @@ impl WorkflowRun {
                 let is_replay_only = task.is_none_or(|task| task.until == Until::End);
                 let closes = !is_query && !is_replay_only && self.fails_workflow(&error);
                 let sdk_metadata = self.shared.operation_state.borrow().machines.flags.to_record();
+                let start_time = self.shared.info.get().map(|info| info.start_time);
                 self.forget();
                 match error {
                     error if is_query => query_failed(&error),
-                    error if closes => fail_workflow(error, sdk_metadata),
+                    error if closes => fail_workflow(error, sdk_metadata, start_time),
                     error => error.into_output(),
                 }
             }
@@ -207,10 +224,15 @@ impl WorkflowRun {
     }
 
     /// Adds history, and goes on with it.
-    fn follow(&mut self, page: HistoryPage, begins_task: bool) -> Result<Output, TaskError> {
+    fn follow(
+        &mut self,
+        page: HistoryPage,
+        begins_task: bool,
+        replayed: &mut dyn FnMut(),
+    ) -> Result<Output, TaskError> {
         match self.take_in(page, begins_task)? {
             Some(output) => Ok(output),
-            None => self.advance(),
+            None => self.advance(replayed),
         }
     }
 
@@ -249,7 +271,7 @@ impl WorkflowRun {
     ///
     /// Events are applied as soon as it is certain that they belong to the next task. Otherwise a task that fills many
     /// pages would keep all of them in memory.
-    fn advance(&mut self) -> Result<Output, TaskError> {
+    fn advance(&mut self, replayed: &mut dyn FnMut()) -> Result<Output, TaskError> {
         loop {
             if !self.looks_ahead {
                 match self.cursor.next_task() {
@@ -271,7 +293,9 @@ impl WorkflowRun {
                         if closes_workflow(last) {
                             continue;
                         }
-                        self.begin_task();
+                        if self.begin_task() {
+                            replayed();
+                        }
                     }
                     NextTask::Rest(count) => {
                         self.apply(count)?;
@@ -302,10 +326,12 @@ impl WorkflowRun {
         self.task.as_ref().is_some_and(|task| task.query.is_none() && task.until == Until::Started(started))
     }
 
-    /// Prepares for the code of a workflow task, after all its events have been applied.
-    fn begin_task(&mut self) {
+    /// Prepares for the code of a workflow task, after all its events have been applied. Returns true if a replay ends here.
+    fn begin_task(&mut self) -> bool {
         let at_tip = self.is_at_tip();
         let mut core = self.shared.operation_state.borrow_mut();
+        // Before the first task nothing was replayed, although nothing is live either.
+        let replay_ends = at_tip && core.machines.replaying && self.instance.is_some();
         core.machines.replaying = !at_tip;
         if at_tip {
             core.machines.deployment_version.clone_from(&self.options.deployment_version);
@@ -313,6 +339,7 @@ impl WorkflowRun {
         core.machines.wall_time = self.task.as_ref().and_then(|task| task.wall_time);
         core.machines.local_activities_begin_task();
         self.looks_ahead = true;
+        replay_ends
     }
 
     /// Reads ahead to the events that tell what the code did when it first ran. Returns false if a page with them is
@@ -595,5 +622,6 @@ fn requests_after(task: &WorkflowTask) -> Option<i64> {
 
 fn new_shared(options: &RunOptions, ready: &Arc<ReadyQueue>) -> Rc<RunState> {
     let machines = StateMachines::new(Flags::new(options.sdk_metadata));
-    RunState::new(machines, options.task_queue.clone(), ready.spawn_waker(), options.data_converter.clone())
+    let (task_queue, data_converter) = (options.task_queue.clone(), options.data_converter.clone());
+    RunState::new(machines, task_queue, ready.spawn_waker(), data_converter, options.metrics.clone())
 }

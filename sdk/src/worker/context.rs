@@ -11,6 +11,7 @@ use abide_protos::temporal::api::taskqueue::v1::TaskQueue;
 use super::current_client::CurrentClient;
 use super::deployment::DeploymentOptions;
 use super::limits::Limits;
+use super::metrics::WorkerMetrics;
 use super::options::Options;
 use super::shutdown::{Phase, Phases};
 use crate::client::RpcError;
@@ -39,6 +40,8 @@ pub(super) struct WorkerContext {
     pub(super) options: Options,
     pub(super) phases: Arc<Phases>,
     pub(super) limits: Limits,
+    /// Metrics of the client that the worker started with. Later clients do not replace them.
+    pub(super) metrics: WorkerMetrics,
     /// True if the namespace accepts the completion of a workflow task in pages.
     pub(super) paginates_completions: bool,
     /// True if the namespace supports worker heartbeats.

@@ -16,12 +16,13 @@ use super::activity_tasks::{ActivityTaskSource, ActivityWorker};
 use super::context::WorkerContext;
 use super::error::WorkerError;
 use super::limits::Limits;
+use super::metrics::WorkerMetrics;
 use super::polling::{
     Outage, PollKind, PollerBehavior, Pollers, Polls, Slots, TaskSource, WantedPolls, poller_panicked,
 };
 use super::shutdown::{Phase, Phases};
 use super::watch::watched;
-use super::worker_heartbeat::WorkerHeartbeats;
+use super::worker_heartbeat::{Before, WorkerHeartbeats};
 use super::workflow_tasks::{WorkflowTaskSource, WorkflowWorker};
 use super::{Worker, build_id};
 use crate::client::eager::EagerWorker;
@@ -80,13 +81,15 @@ impl RunningWorker {
             WorkerError::from_rpc(text, error)
         })?;
         let shared = Arc::new(shared(&worker, described));
+        shared.metrics.worker_started();
+        let polls = Arc::new(Polls::new(shared.metrics.polls()));
         let mut this = Self {
             shared,
             workflows: None,
             activities: None,
             pollers: JoinSet::new(),
             watchdog: JoinSet::new(),
-            polls: Arc::default(),
+            polls,
             heartbeats: None,
             _guard: guard,
         };
@@ -160,7 +163,7 @@ impl RunningWorker {
             activities: self.activities.clone(),
             polls: Arc::clone(&self.polls),
             started: SystemTime::now(),
-            before: Mutex::default(),
+            before: Mutex::new(Before::begin()),
         });
         self.watchdog.spawn(Arc::clone(&heartbeats).run(interval));
         self.heartbeats = Some(heartbeats);
@@ -329,6 +332,7 @@ pub(super) fn shared(worker: &Worker, described: DescribeNamespaceResponse) -> W
     // So far all commands concern activities.
     let takes_commands = capabilities.worker_commands && !worker.activities.is_empty();
     let commands = Arc::clone(worker.client.now().worker_commands());
+    let metrics = WorkerMetrics::new(worker.client.now().metrics(), worker.client.namespace(), &worker.task_queue);
     let queue = takes_commands.then(|| commands.task_queue(worker.client.namespace()));
     WorkerContext {
         client: Arc::clone(&worker.client),
@@ -342,6 +346,7 @@ pub(super) fn shared(worker: &Worker, described: DescribeNamespaceResponse) -> W
         options,
         phases: Arc::clone(&worker.phases),
         limits,
+        metrics,
         paginates_completions: capabilities.workflow_task_completion_pagination,
         takes_worker_heartbeats: capabilities.worker_heartbeats,
         suggests_pollers: capabilities.poller_autoscaling,

@@ -1,7 +1,6 @@
 //! The worker's own heartbeat: every minute it reports its pollers, slots and status to the server.
 //!
-//! Tools show it, and nothing depends on it. So an error is logged once and otherwise ignored. CPU and memory use of
-//! the host are not reported.
+//! Tools show it, and nothing depends on it. So an error is logged once and otherwise ignored.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -13,6 +12,7 @@ use abide_protos::temporal::api::workflowservice::v1::RecordWorkerHeartbeatReque
 
 use super::activity_tasks::ActivityWorker;
 use super::context::WorkerContext;
+use super::host_load::{CpuTime, memory_usage};
 use super::polling::{PollKind, Polls, Slots, sleep};
 use super::shutdown::Phase;
 use super::workflow_tasks::WorkflowWorker;
@@ -33,6 +33,7 @@ pub(super) struct WorkerHeartbeats {
 #[derive(Default)]
 pub(super) struct Before {
     at: Option<SystemTime>,
+    cpu: Option<CpuTime>,
     workflow: Ended,
     activity: Ended,
     local_activity: Ended,
@@ -43,6 +44,13 @@ pub(super) struct Before {
 pub(super) struct Ended {
     pub(super) all: i32,
     pub(super) failed: i32,
+}
+
+impl Before {
+    /// Returns the values to compare the first heartbeat with.
+    pub(super) fn begin() -> Self {
+        Self { cpu: CpuTime::now(), ..Self::default() }
+    }
 }
 
 impl WorkerHeartbeats {
@@ -86,11 +94,14 @@ impl WorkerHeartbeats {
         let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
         let since = before.at.replace(now).and_then(|before| now.duration_since(before).ok());
         let version = shared.deployment_version();
+        let cpu = CpuTime::now();
+        let cpu_before = std::mem::replace(&mut before.cpu, cpu);
         let host_info = WorkerHostInfo {
             host_name: host_name(),
             worker_grouping_key: shared.commands.grouping_key().to_string(),
             process_id: std::process::id().to_string(),
-            ..Default::default()
+            current_host_cpu_usage: cpu.zip(cpu_before).map_or(0.0, |(now, before)| now.usage_since(before)),
+            current_host_mem_usage: memory_usage().unwrap_or_default(),
         };
         let mut heartbeat = WorkerHeartbeat {
             worker_instance_key: shared.instance_key.clone(),
@@ -110,12 +121,11 @@ impl WorkerHeartbeats {
             ..Default::default()
         };
         if let Some(workflows) = &self.workflows {
-            let polling = self.polls.open(PollKind::Workflow) + self.polls.open(PollKind::StickyWorkflow);
             let local = &workflows.local_activities.slots;
             let scaled = shared.options.workflow_pollers().normal.is_autoscaling();
             let (hits, misses) = workflows.lanes().cache_hits_and_misses();
-            heartbeat.workflow_task_slots_info = Some(slots_info(&workflows.slots, polling, &mut before.workflow));
-            heartbeat.local_activity_slots_info = Some(slots_info(local, 0, &mut before.local_activity));
+            heartbeat.workflow_task_slots_info = Some(slots_info(&workflows.slots, &mut before.workflow));
+            heartbeat.local_activity_slots_info = Some(slots_info(local, &mut before.local_activity));
             heartbeat.workflow_poller_info = Some(self.polls.info(PollKind::Workflow, scaled));
             heartbeat.workflow_sticky_poller_info = Some(self.polls.info(PollKind::StickyWorkflow, scaled));
             heartbeat.total_sticky_cache_hit = clamped(hits);
@@ -123,20 +133,18 @@ impl WorkerHeartbeats {
             heartbeat.current_sticky_cache_size = clamped(workflows.lanes().cached());
         }
         if let Some(activities) = &self.activities {
-            let polling = self.polls.open(PollKind::Activity);
             let scaled = shared.options.activity_pollers().is_autoscaling();
-            heartbeat.activity_task_slots_info = Some(slots_info(activities.slots(), polling, &mut before.activity));
+            heartbeat.activity_task_slots_info = Some(slots_info(activities.slots(), &mut before.activity));
             heartbeat.activity_poller_info = Some(self.polls.info(PollKind::Activity, scaled));
         }
         heartbeat
     }
 }
 
-/// Slots held by open polls do not count as used: they have no task yet.
-fn slots_info(slots: &Slots, polling: i32, before: &mut Ended) -> WorkerSlotsInfo {
+fn slots_info(slots: &Slots, before: &mut Ended) -> WorkerSlotsInfo {
     let ended = slots.ended();
     let last = std::mem::replace(before, ended);
-    let used = clamped(slots.taken()).saturating_sub(polling).max(0);
+    let used = clamped(slots.used());
     WorkerSlotsInfo {
         current_available_slots: clamped(slots.total()).saturating_sub(used),
         current_used_slots: used,

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use super::info::WorkflowInfo;
 use super::run_state::RunState;
 use crate::duration::time_from_proto;
+use crate::metrics::Meter;
 
 /// The workflow's interface to Temporal. Clones refer to the same context.
 ///
@@ -33,6 +34,7 @@ use crate::duration::time_from_proto;
 /// | get random numbers | [`random`](Self::random), [`uuid4`](Self::uuid4), [`rng`](Self::rng) |
 /// | handle messages of a function, or only for a time | [`set_signal_handler`](Self::set_signal_handler), [`set_query_handler`](Self::set_query_handler), [`set_update_handler`](Self::set_update_handler), [`unhandled_signals`](Self::unhandled_signals) |
 /// | show people the workflow's progress | [`set_current_details`](Self::set_current_details), [`event_group`](Self::event_group) |
+/// | count and measure | [`metrics`](Self::metrics) |
 /// | get information about the run | [`info`](Self::info), [`now`](Self::now), [`history_length`](Self::history_length) |
 ///
 /// ```
@@ -69,6 +71,30 @@ impl WorkflowContext {
     /// decision may depend on it. What the code logs with `tracing` is silent during a replay anyway.
     pub fn is_replaying(&self) -> bool {
         self.shared.operation_state.borrow().machines.replaying
+    }
+
+    /// Returns a meter for metrics of your own, with the labels `namespace`, `task_queue` and `workflow_type`. They are
+    /// exported with those of the worker's client.
+    ///
+    /// Nothing is recorded during a replay, so an evicted run counts nothing twice. Code may still count again if its
+    /// workflow task is repeated: after a failure, or if the server did not accept the answer.
+    ///
+    /// ```
+    /// use abide::prelude::*;
+    ///
+    /// #[workflow]
+    /// async fn process_order(ctx: &WorkflowContext, amount: f64) -> Result<(), WorkflowError> {
+    ///     let meter = ctx.metrics();
+    ///     meter.counter("orders", "Orders taken", "").add(1);
+    ///     meter.histogram("order_amount", "Amount of an order", "EUR").record(amount);
+    ///     Ok(())
+    /// }
+    /// # fn main() {}
+    /// ```
+    pub fn metrics(&self) -> Meter {
+        let info = self.info();
+        let meter = self.shared.metrics.meter().with_label("namespace", &info.namespace);
+        meter.with_label("task_queue", &info.task_queue).with_label("workflow_type", &info.workflow_type)
     }
 
     /// Returns the number of events in the history up to the current workflow task.

@@ -25,6 +25,7 @@ use super::state::ReadOnlyCode;
 use crate::bounded_text::type_name;
 use crate::converter::{DataConverter, read_one};
 use crate::definition::PayloadValue;
+use crate::metrics::Metrics;
 use crate::replay::event_groups::CurrentGroups;
 use crate::replay::jobs::Outcome;
 use crate::replay::machines::child_workflow::LetGo;
@@ -39,6 +40,8 @@ pub(crate) struct RunState {
     pub(crate) task_queue: Arc<str>,
     /// Converts errors to failures, and failures to errors.
     pub(crate) data_converter: DataConverter,
+    /// Metrics that the author's code records into.
+    pub(crate) metrics: Metrics,
     /// Root scope of the run. A request to cancel the workflow cancels it.
     pub(crate) root_scope: Rc<Scope>,
     /// Scope of message handlers, once there was one. A request to cancel the workflow concerns only the main routine.
@@ -98,6 +101,7 @@ impl RunState {
         task_queue: Arc<str>,
         spawn_waker: Waker,
         data_converter: DataConverter,
+        metrics: Metrics,
     ) -> Rc<Self> {
         let root_scope = Scope::root();
         Rc::new(Self {
@@ -116,6 +120,7 @@ impl RunState {
             info: OnceCell::new(),
             task_queue,
             data_converter,
+            metrics,
             current_scope: RefCell::new(root_scope.clone()),
             root_scope,
             handler_scope: OnceCell::new(),

@@ -11,6 +11,7 @@ use abide::activity::{
     ActivityRegistry,
 };
 use abide::converter::{PayloadError, PayloadWriter, from_payload, to_payload};
+use abide::metrics::Metrics;
 use abide::{
     Activity, ActivityContext, ActivityDefinition, ActivityError, ApplicationFailure, Arguments, PayloadValue,
 };
@@ -68,6 +69,7 @@ pub struct ActivityEnvironment {
     patience: Duration,
     earlier: Vec<Payload>,
     cancellation: ActivityCancellation,
+    metrics: Metrics,
     seen: Arc<Seen>,
 }
 
@@ -251,8 +253,9 @@ impl ActivityEnvironment {
         let name = activity.name().into_owned();
         let mut info = self.info.clone();
         info.activity_type.clone_from(&name);
-        let outbound = Outbound { seen: Arc::clone(&self.seen), cancellation: self.cancellation.clone() };
         let (earlier, cancellation) = (self.earlier.clone(), self.cancellation.clone());
+        let (seen, metrics) = (Arc::clone(&self.seen), self.metrics.clone());
+        let outbound = Outbound { seen, cancellation: cancellation.clone(), metrics };
         let context = ActivityContext::with_heartbeat_details(info, earlier, cancellation, Box::new(outbound));
         let mut input = PayloadWriter::new();
         A::Definition::write_args(&args, &mut input)
@@ -282,6 +285,29 @@ impl ActivityEnvironment {
         self.seen.lock().heartbeats.iter().map(from_payload).collect()
     }
 
+    /// Returns the metrics that the activity has recorded through [`ActivityContext::metrics`].
+    ///
+    /// ```
+    /// use abide::prelude::*;
+    /// use abide_testing::ActivityEnvironment;
+    ///
+    /// #[activity]
+    /// async fn resize(ctx: &ActivityContext, bytes: u64) -> Result<(), ActivityError> {
+    ///     ctx.metrics().counter("image_bytes", "Size of the images", "bytes").add(bytes);
+    ///     Ok(())
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let env = ActivityEnvironment::new();
+    /// env.run(resize, 700).await.unwrap();
+    /// assert_eq!(env.metrics().total("image_bytes", &[("activity_type", "resize")]), 700.0);
+    /// # }
+    /// ```
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
     /// Creates an environment for the next attempt: with this attempt's last progress, and not cancelled.
     pub fn next_attempt(&self) -> Self {
         let mut info = self.info.clone();
@@ -301,7 +327,8 @@ impl ActivityEnvironment {
     }
 
     fn of(info: ActivityInfo, earlier: Vec<Payload>) -> Self {
-        Self { patience: PATIENCE, info, earlier, cancellation: ActivityCancellation::new(), seen: Arc::default() }
+        let (cancellation, metrics, seen) = (ActivityCancellation::new(), Metrics::default(), Arc::default());
+        Self { patience: PATIENCE, info, earlier, cancellation, metrics, seen }
     }
 }
 
@@ -365,6 +392,7 @@ fn misfit(message: String) -> ActivityError {
 struct Outbound {
     seen: Arc<Seen>,
     cancellation: ActivityCancellation,
+    metrics: Metrics,
 }
 
 impl ActivityOutbound for Outbound {
@@ -382,5 +410,9 @@ impl ActivityOutbound for Outbound {
         if let Some((_, reason)) = due {
             self.cancellation.cancel(reason);
         }
+    }
+
+    fn metrics(&self) -> Option<&Metrics> {
+        Some(&self.metrics)
     }
 }

@@ -8,6 +8,7 @@ use abide_protos::temporal::api::common::v1::Payload;
 
 use super::heartbeat::{HeartbeatTarget, Heartbeats};
 use crate::activity::ActivityOutbound;
+use crate::metrics::Metrics;
 
 /// The host of an attempt.
 pub(crate) struct AttemptHost<T> {
@@ -17,6 +18,8 @@ pub(crate) struct AttemptHost<T> {
     pub(crate) told: Arc<Told>,
     /// True once the log says that a heartbeat came after the attempt's end.
     pub(crate) told_of_late_heartbeat: AtomicBool,
+    /// Metrics of the worker's client, for those of the author.
+    pub(crate) metrics: Metrics,
 }
 
 /// Number of activity types that are told of: a dynamic activity may run any number of types.
@@ -46,6 +49,10 @@ impl<T: HeartbeatTarget> ActivityOutbound for AttemptHost<T> {
         } else {
             self.told.tell_once(&self.activity_type);
         }
+    }
+
+    fn metrics(&self) -> Option<&Metrics> {
+        Some(&self.metrics)
     }
 }
 

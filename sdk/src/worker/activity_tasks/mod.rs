@@ -41,6 +41,7 @@ pub(super) use self::span::span_of;
 use super::coding::decode_by;
 use super::context::WorkerContext;
 use super::current_client::Route;
+use super::metrics::Delivery;
 use super::polling::{PollKind, Polled, Slot, Slots, TaskSource};
 use super::shutdown::Phase;
 use crate::activity::{ActivityCancelReason, ActivityCancellation, ActivityContext, ActivityInfo, ActivityRegistry};
@@ -91,7 +92,8 @@ impl ActivityWorker {
     pub(super) fn new(shared: Arc<WorkerContext>, registry: ActivityRegistry) -> Arc<Self> {
         let slots = u32::try_from(shared.options.max_concurrent_activities).unwrap_or(u32::MAX);
         let rate = Rate::new(shared.options.max_activities_per_second);
-        let (slots, runtime) = (Arc::new(Slots::new(slots)), Handle::current());
+        let slots = Slots::new(slots, shared.metrics.slots("ActivityWorker"));
+        let (slots, runtime) = (Arc::new(slots), Handle::current());
         let (attempts, told_of_automatic) = Default::default();
         Arc::new(Self { shared, registry, slots, rate, attempts, told_of_automatic, runtime })
     }
@@ -116,7 +118,9 @@ impl ActivityWorker {
     }
 
     /// Starts an attempt.
-    pub(super) fn start(self: &Arc<Self>, task: PollActivityTaskQueueResponse, slot: Slot) {
+    pub(super) fn start(self: &Arc<Self>, task: PollActivityTaskQueueResponse, mut slot: Slot, delivery: Delivery) {
+        slot.begin_task();
+        self.shared.metrics.activities().received(&task, delivery);
         let cancellation = ActivityCancellation::new();
         // Registered before the attempt is spawned, because a command may arrive as soon as the task has.
         let takes_commands = !self.shared.control_task_queue.is_empty();
@@ -163,6 +167,7 @@ impl ActivityWorker {
             has_heartbeat_timeout: info.heartbeat_timeout.is_some(),
             told: Arc::clone(&self.told_of_automatic),
             told_of_late_heartbeat: AtomicBool::new(false),
+            metrics: self.shared.metrics.metrics().clone(),
         });
         let watch = Watch { deadline, heartbeat_timeout: info.heartbeat_timeout, heartbeats: &heartbeats };
         let context = ActivityContext::with_heartbeat_details(info, earlier, cancellation.clone(), outbound);
@@ -182,6 +187,7 @@ impl ActivityWorker {
                 AttemptEnd::Failed(unknown_type(&self.registry, name, &self.shared.task_queue, ELSEWHERE))
             }
         };
+        let taken = began.elapsed();
         if let AttemptEnd::Failed(failure) = &outcome {
             report_failure(context.info(), failure);
         }
@@ -190,13 +196,25 @@ impl ActivityWorker {
         if let Some(failure) = refused {
             report_failure(context.info(), &failure);
         }
-        self.slots.count(matches!(outcome, AttemptEnd::Failed(_)));
+        self.count(context.info(), &outcome, taken);
         let latest = match heartbeats.end() {
             Some(details) => encoded_details(details, converter, limit, deadline, context.info()).await,
             None => None,
         };
         self.answer(context.info(), outcome, latest, &heartbeats, deadline).await;
         drop((in_hand, slot));
+    }
+
+    /// Counts an attempt whose code has ended, by the outcome that is sent. `taken` is the time since its arrival.
+    fn count(&self, info: &ActivityInfo, outcome: &AttemptEnd, taken: Duration) {
+        self.slots.count(matches!(outcome, AttemptEnd::Failed(_)));
+        let metrics = self.shared.metrics.activities().of_type(&info.activity_type, &info.workflow_type);
+        metrics.ended(taken);
+        match outcome {
+            AttemptEnd::Completed(_) => metrics.succeeded(info, taken),
+            AttemptEnd::Failed(failure) => metrics.failed(failure),
+            AttemptEnd::Cancelled(_) | AttemptEnd::Silent { .. } => {}
+        }
     }
 
     /// Runs the code until it ends, and cancels it when it should stop.
@@ -598,9 +616,9 @@ impl TaskSource for ActivityTaskSource {
 
     fn accept(&self, response: PollActivityTaskQueueResponse, slot: Slot) {
         if response.task_token.is_empty() {
-            return;
+            return self.worker.shared.metrics.activities().no_task();
         }
-        self.worker.start(response, slot);
+        self.worker.start(response, slot, Delivery::Polled);
     }
 
     async fn replaced(&self) {

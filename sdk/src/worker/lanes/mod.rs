@@ -18,6 +18,7 @@ use self::thread::LaneThread;
 pub(super) use self::thread::Run;
 use crate::duration;
 use crate::replay::WorkflowTask;
+use crate::worker::metrics::CacheMetrics;
 use crate::worker::task_failure::task_failure;
 
 /// Receives verdicts. Called on lanes, so it must not block.
@@ -36,9 +37,7 @@ pub(super) struct LanesState<R: Run> {
     /// Maximum idle runs of all lanes together; 0 keeps none.
     pub(super) capacity: usize,
     cached: Vec<AtomicUsize>,
-    /// Tasks whose run was cached, and tasks whose run should have been cached but was not.
-    cache_hits: AtomicUsize,
-    cache_misses: AtomicUsize,
+    cache_metrics: CacheMetrics,
     abandoned: Mutex<Vec<Abandoned>>,
     abandoned_count: AtomicUsize,
     /// Lanes whose thread could not be started yet, with the epoch it needs.
@@ -57,7 +56,13 @@ impl<R: Run> Lanes<R> {
     ///
     /// # Errors
     /// Returns an error if a thread cannot be started.
-    pub(super) fn start(count: usize, capacity: usize, factory: R::Factory, sink: Sink) -> io::Result<Self> {
+    pub(super) fn start(
+        count: usize,
+        capacity: usize,
+        factory: R::Factory,
+        sink: Sink,
+        cache_metrics: CacheMetrics,
+    ) -> io::Result<Self> {
         let count = count.max(1);
         let lanes = Self {
             shared: Arc::new(LanesState {
@@ -66,8 +71,7 @@ impl<R: Run> Lanes<R> {
                 sink,
                 capacity,
                 cached: (0..count).map(|_| AtomicUsize::new(0)).collect(),
-                cache_hits: AtomicUsize::new(0),
-                cache_misses: AtomicUsize::new(0),
+                cache_metrics,
                 abandoned: Mutex::default(),
                 abandoned_count: AtomicUsize::new(0),
                 without_thread: Mutex::default(),
@@ -101,7 +105,7 @@ impl<R: Run> Lanes<R> {
 
     /// Returns the number of tasks that found their run in the cache, and of those that should have but did not.
     pub(super) fn cache_hits_and_misses(&self) -> (usize, usize) {
-        (self.shared.cache_hits.load(Ordering::Relaxed), self.shared.cache_misses.load(Ordering::Relaxed))
+        (self.shared.cache_metrics.hits.own(), self.shared.cache_metrics.misses.own())
     }
 
     /// Returns the number of threads that are stuck in workflow code.
@@ -163,16 +167,31 @@ impl<R: Run> Drop for Lanes<R> {
     }
 }
 
+/// The worker has ended, and its runs are gone.
+impl<R: Run> Drop for LanesState<R> {
+    fn drop(&mut self) {
+        self.cache_metrics.size.add(-(self.cached_total() as f64));
+    }
+}
+
 impl<R: Run> LanesState<R> {
     /// Updates a lane's number of idle runs.
     pub(super) fn cached_changed(&self, lane: usize, count: usize) {
-        self.cached[lane].store(count, Ordering::Relaxed);
+        let before = self.cached[lane].swap(count, Ordering::Relaxed);
+        if before != count {
+            self.cache_metrics.size.add(count as f64 - before as f64);
+        }
     }
 
     /// Counts a task for a run that had an earlier task.
     pub(super) fn count_cache_use(&self, was_cached: bool) {
-        let count = if was_cached { &self.cache_hits } else { &self.cache_misses };
-        count.fetch_add(1, Ordering::Relaxed);
+        let counter = if was_cached { &self.cache_metrics.hits } else { &self.cache_metrics.misses };
+        counter.count();
+    }
+
+    /// Counts an open run that is dropped from memory while the worker runs.
+    pub(super) fn count_eviction(&self) {
+        self.cache_metrics.evictions.add(1);
     }
 
     /// Returns true if that lane should evict a run. If another lane is further above its share, that lane is told

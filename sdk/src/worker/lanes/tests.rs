@@ -9,6 +9,7 @@ use abide_protos::temporal::api::query::v1::WorkflowQuery;
 use super::*;
 use crate::replay::{HistoryPage, Input, Output, Until, WorkflowTaskCompletion};
 use crate::worker::local_activities::TaskClock;
+use crate::worker::metrics::WorkerMetrics;
 use crate::worker::polling::Slot;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -106,6 +107,7 @@ impl Drop for Actor {
 struct Case {
     world: Arc<World>,
     lanes: Lanes<Actor>,
+    metrics: WorkerMetrics,
     verdicts: Receiver<(Box<Ticket>, Verdict)>,
 }
 
@@ -114,8 +116,9 @@ impl Case {
         let (sender, verdicts) = channel();
         let world = Arc::new(World::default());
         let sink = Box::new(move |ticket, verdict| drop(sender.send((ticket, verdict))));
-        let lanes = Lanes::start(threads, capacity, Arc::clone(&world), sink).unwrap();
-        Self { world, lanes, verdicts }
+        let metrics = WorkerMetrics::for_test();
+        let lanes = Lanes::start(threads, capacity, Arc::clone(&world), sink, metrics.cache()).unwrap();
+        Self { world, lanes, metrics, verdicts }
     }
 
     /// Sends the first task of a run.
@@ -168,6 +171,12 @@ impl Case {
         }
     }
 
+    /// Returns the metrics of the cache: size, hits, misses, forced evictions.
+    fn cache(&self) -> [u32; 4] {
+        let names = ["size", "hit", "miss", "total_forced_eviction"];
+        names.map(|name| self.metrics.metrics().total(&format!("temporal_sticky_cache_{name}"), &[]) as u32)
+    }
+
     fn alive(&self) -> usize {
         self.world.alive.load(Ordering::SeqCst)
     }
@@ -211,6 +220,47 @@ fn history(first: i64, last: i64) -> HistoryPage {
 fn whole_history(previous: i64) -> WorkflowTask {
     let (until, history) = (Until::Started(previous + 4), history(1, previous + 4));
     WorkflowTask { previous_started_event_id: previous, until, history, ..Default::default() }
+}
+
+#[test]
+fn the_cache_counts_its_runs_and_those_that_it_loses() {
+    let case = Case::new(1, 2);
+    for run in ["a", "b", "c"] {
+        case.first(run, "plain");
+        assert_eq!(case.next(), format!("{run}: complete"));
+    }
+    case.wait_until("`a` is evicted", |case| case.alive() == 2);
+    assert_eq!(case.cache(), [2, 0, 0, 1]);
+    case.later("b", 3);
+    assert_eq!(case.next(), "b: complete");
+    case.later("a", 3);
+    assert_eq!(case.next(), "a: cache miss with 4 events");
+    assert_eq!(case.cache(), [2, 1, 1, 1]);
+    // A run that ends is no eviction; one that is refused is.
+    case.first("d", "close");
+    assert_eq!(case.next(), "d: complete");
+    case.lanes.send("b", LaneMessage::Evict { run_id: "b".into() });
+    case.wait_until("`b` is evicted", |case| case.alive() == 1);
+    assert_eq!(case.cache(), [1, 1, 1, 2]);
+    let Case { lanes, metrics, world, .. } = case;
+    drop(lanes);
+    let began = now();
+    while metrics.metrics().total("temporal_sticky_cache_size", &[]) > 0.0 {
+        assert!(now() - began < PATIENCE, "the gauge ends with the worker");
+        std::thread::yield_now();
+    }
+    assert_eq!(world.alive.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn without_a_cache_each_task_of_an_open_run_is_an_eviction() {
+    let case = Case::new(1, 0);
+    for _ in 0..2 {
+        case.first("a", "plain");
+        assert_eq!(case.next(), "a: complete");
+    }
+    case.wait_until("the run is dropped", |case| case.alive() == 0);
+    assert_eq!(case.cache(), [0, 0, 0, 2]);
 }
 
 #[test]
@@ -553,7 +603,7 @@ fn dropping_the_lanes_ends_their_threads_and_frees_their_runs() {
         case.first(run, "plain");
         assert_eq!(case.next(), format!("{run}: complete"));
     }
-    let Case { world, lanes, verdicts } = case;
+    let Case { world, lanes, verdicts, .. } = case;
     drop(lanes);
     // The sink is dropped with the last thread.
     assert!(verdicts.recv_timeout(PATIENCE).is_err());

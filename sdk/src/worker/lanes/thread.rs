@@ -71,6 +71,7 @@ impl<R: Run> LaneThread<R> {
             LaneMessage::Page(ticket, page) => self.page(ticket, page),
             LaneMessage::NoPage { run_id } => {
                 let given_up = self.waiting_for_history.remove(&run_id);
+                self.count_eviction(given_up.is_some());
                 self.drop_run(&run_id, given_up)?;
                 self.lane.unpark();
                 ControlFlow::Continue(())
@@ -90,6 +91,7 @@ impl<R: Run> LaneThread<R> {
             LaneMessage::Evict { run_id } => {
                 let evicted = self.heartbeating.remove(&run_id).or_else(|| self.idle.take(&run_id));
                 self.shared.cached_changed(self.index, self.idle.len());
+                self.count_eviction(evicted.is_some());
                 self.drop_run(&run_id, evicted)
             }
             LaneMessage::TakeBackTask { run_id, dropped, last_started_event_id } => {
@@ -115,6 +117,7 @@ impl<R: Run> LaneThread<R> {
         if let Some(given_up) = self.open.remove(&ticket.run_id) {
             // The server sends another task only after it has timed the open one out. Queries that waited for that task
             // follow this one.
+            self.count_eviction(true);
             ticket = self.drop_for(ticket, given_up)?;
             self.lane.unpark();
         }
@@ -130,6 +133,7 @@ impl<R: Run> LaneThread<R> {
             }
             stale => {
                 if let Some(stale) = stale {
+                    self.count_eviction(true);
                     ticket = self.drop_for(ticket, stale)?;
                 }
                 if begins_at_the_beginning(&task) {
@@ -175,6 +179,7 @@ impl<R: Run> LaneThread<R> {
             drop_quietly("(unknown)", run);
             return ControlFlow::Break(());
         };
+        let closes = matches!(&output, Ok(Output::Complete(completion)) if completion.closes_workflow);
         let (verdict, not_kept) = match output {
             // The run is useless either way: if the server accepts the completion, it is closed; if not, it must be
             // rebuilt.
@@ -211,6 +216,7 @@ impl<R: Run> LaneThread<R> {
             }
         };
         let run_id = if not_kept.is_some() { ticket.run_id.clone() } else { String::new() };
+        self.count_eviction(not_kept.is_some() && !closes);
         // The answer goes first, because dropping a run may block.
         (self.shared.sink)(ticket, verdict);
         self.drop_run(&run_id, not_kept)?;
@@ -240,9 +246,17 @@ impl<R: Run> LaneThread<R> {
         while self.shared.should_evict(self.index) {
             let Some((run_id, run)) = self.idle.evict() else { break };
             self.shared.cached_changed(self.index, self.idle.len());
+            self.count_eviction(true);
             self.drop_run(&run_id, Some(run))?;
         }
         ControlFlow::Continue(())
+    }
+
+    /// Counts an eviction, if there is one: a run that is dropped although its workflow is open.
+    fn count_eviction(&self, is_evicted: bool) {
+        if is_evicted {
+            self.shared.count_eviction();
+        }
     }
 
     /// Drops a run under the watchdog. Breaks if it took too long and this thread was replaced.

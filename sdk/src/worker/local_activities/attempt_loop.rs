@@ -21,6 +21,7 @@ use super::LocalActivityWorker;
 use crate::activity::{ActivityCancelReason, ActivityCancellation, ActivityContext, ActivityInfo, ActivityOutbound};
 use crate::duration::{from_proto, time_from_proto, time_to_proto};
 use crate::failure::{ACTIVITY_CANCELLED, SOURCE, cancelled_failure};
+use crate::metrics::Metrics;
 use crate::priority::Priority;
 use crate::replay::{LocalActivityResolution, LocalActivityResult, LocalActivityTask};
 use crate::worker::activity_tasks::blocking;
@@ -28,6 +29,8 @@ use crate::worker::activity_tasks::within_limit;
 use crate::worker::activity_tasks::{
     AttemptEnd, LONGEST_TIMEOUT, attempt_outcome, failure, report_failure, span_of, unknown_type,
 };
+use crate::worker::context::WorkerContext;
+use crate::worker::metrics::LocalAttemptMetrics;
 use crate::worker::polling::Slot;
 use crate::worker::shutdown::Phase;
 
@@ -101,14 +104,17 @@ impl AttemptLoop {
     pub(crate) async fn run(mut self) -> Option<LocalActivityResolution> {
         let scheduled = Instant::now();
         loop {
-            let slot = match self.slot(scheduled).await {
+            let mut slot = match self.slot(scheduled).await {
                 Ok(slot) => slot,
                 Err(interrupted) => return self.interrupted(interrupted),
             };
+            slot.begin_task();
+            self.metrics().began();
             let began = Instant::now();
             let outcome = self.attempt().await?;
             let run_time = began.elapsed();
             drop(slot);
+            self.record(&outcome, run_time);
             self.host.slots.count(matches!(outcome, AttemptEnd::Failed(_)));
             let failure = match outcome {
                 AttemptEnd::Completed(result) => {
@@ -131,6 +137,27 @@ impl AttemptLoop {
                 }
                 None => return Some(self.resolution(LocalActivityResult::Failed(failure), run_time)),
             }
+        }
+    }
+
+    fn metrics(&self) -> Arc<LocalAttemptMetrics> {
+        let metrics = self.host.shared.metrics.local_activities();
+        metrics.of_type(&self.task.activity_type, &self.owner.workflow_type)
+    }
+
+    /// Records the end of an attempt.
+    fn record(&self, outcome: &AttemptEnd, run_time: Duration) {
+        let metrics = self.metrics();
+        metrics.ended(run_time);
+        match outcome {
+            AttemptEnd::Completed(_) => {
+                let scheduled = self.task.original_schedule_time.as_ref().map(time_from_proto);
+                metrics.succeeded(scheduled.and_then(|at| self.clock.now().duration_since(at).ok()));
+            }
+            AttemptEnd::Failed(failure) => metrics.failed(failure),
+            AttemptEnd::Cancelled(_) => metrics.cancelled(),
+            // It becomes a failure: nobody could complete it.
+            AttemptEnd::Silent { .. } => metrics.failed(&not_here(&self.task.activity_type)),
         }
     }
 
@@ -183,7 +210,11 @@ impl AttemptLoop {
         if phases.has_reached(Phase::Draining) {
             cancellation.begin_worker_shutdown();
         }
-        let context = ActivityContext::new(self.info(), cancellation.clone(), Box::new(NoHeartbeats));
+        let context = ActivityContext::new(
+            self.info(),
+            cancellation.clone(),
+            Box::new(NoHeartbeats(Arc::clone(&self.host.shared))),
+        );
         let (given, input) = (context.clone(), self.task.input.clone());
         let code = async move { activity.run(given, input).await }.instrument(span_of(context.info()));
         let running = AssertUnwindSafe(code).catch_unwind();
@@ -284,10 +315,14 @@ impl AttemptLoop {
 }
 
 /// The heartbeats of a local activity, which do nothing: the server does not know about it.
-struct NoHeartbeats;
+struct NoHeartbeats(Arc<WorkerContext>);
 
 impl ActivityOutbound for NoHeartbeats {
     fn heartbeat(&self, _: Vec<Payload>) {}
+
+    fn metrics(&self) -> Option<&Metrics> {
+        Some(self.0.metrics.metrics())
+    }
 }
 
 async fn at(time: Option<Instant>) {

@@ -72,10 +72,11 @@ impl LocalActivityWorker {
     /// Must be called within a tokio runtime.
     pub(super) fn new(shared: Arc<WorkerContext>, registry: ActivityRegistry) -> Arc<Self> {
         let slots = u32::try_from(shared.options.max_concurrent_local_activities).unwrap_or(u32::MAX);
+        let slot_metrics = shared.metrics.slots("LocalActivityWorker");
         Arc::new(Self {
             shared,
             registry,
-            slots: Slots::new(slots),
+            slots: Slots::new(slots, slot_metrics),
             runtime: Handle::current(),
             post: OnceLock::new(),
             runs: Mutex::default(),

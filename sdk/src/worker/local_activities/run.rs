@@ -2,6 +2,7 @@
 //! dropped.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::{Lease, LocalActivityWorker};
 use crate::replay::{Input, Output};
@@ -22,7 +23,9 @@ pub(crate) struct RunFactory {
 pub(crate) struct LocalRun {
     run: WorkflowRun,
     local_activities: Arc<LocalActivityWorker>,
-    lease: Option<Lease>,
+    lease: Option<Box<Lease>>,
+    /// Microseconds that the current replay has taken so far, while it waits for more history.
+    replay_time: u32,
 }
 
 impl Run for LocalRun {
@@ -31,15 +34,16 @@ impl Run for LocalRun {
     fn new(factory: &RunFactory, ticket: &Ticket) -> Self {
         let (registry, options) = (Arc::clone(&factory.registry), Arc::clone(&factory.options));
         let run = WorkflowRun::new(registry, options, ticket.workflow_id.clone(), ticket.run_id.clone());
-        Self { run, local_activities: Arc::clone(&factory.local_activities), lease: None }
+        Self { run, local_activities: Arc::clone(&factory.local_activities), lease: None, replay_time: 0 }
     }
 
     fn handle(&mut self, input: Input) -> Output {
-        let mut output = self.run.handle(input);
+        let mut output = self.handle_timed(input);
         match &mut output {
             Output::RunLocalActivities { .. } => {
                 if self.lease.is_none() {
-                    self.lease = Some(LocalActivityWorker::lease(&self.local_activities, self.run.run_id()));
+                    let lease = LocalActivityWorker::lease(&self.local_activities, self.run.run_id());
+                    self.lease = Some(Box::new(lease));
                 }
             }
             Output::Complete(completion) => {
@@ -68,6 +72,33 @@ impl Run for LocalRun {
     fn take_back_task(&mut self, dropped: i64, last_started_event_id: i64) -> bool {
         self.run.take_back_task(dropped, last_started_event_id)
     }
+}
+
+impl LocalRun {
+    /// Lets the run handle an input, and records how long a replay took, without the time for fetching history.
+    fn handle_timed(&mut self, input: Input) -> Output {
+        let (began, mut ended) = (now(), None);
+        let output = self.run.handle_watched(input, &mut || ended = Some(now()));
+        let starts_over = |token: &Vec<u8>| token.is_empty();
+        let passed = |until: Instant| u32::try_from((until - began).as_micros()).unwrap_or(u32::MAX);
+        if let (Some(ended), Some(workflow_type)) = (ended, self.run.workflow_type()) {
+            let micros = self.replay_time.saturating_add(passed(ended));
+            let taken = Duration::from_micros(micros.into());
+            self.local_activities.shared.metrics.workflow_tasks().replayed(workflow_type, taken);
+        }
+        self.replay_time = match &output {
+            Output::NeedHistory { next_page_token } if !starts_over(next_page_token) => {
+                self.replay_time.saturating_add(passed(now()))
+            }
+            _ => 0,
+        };
+        output
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "how long a replay took is a time of this machine")]
+fn now() -> Instant {
+    Instant::now()
 }
 
 #[cfg(test)]

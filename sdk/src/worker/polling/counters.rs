@@ -1,4 +1,4 @@
-//! Poll counters for the worker's own heartbeat: the number of open polls and the time of the last answer.
+//! Poll counters for the worker's own heartbeat and its metrics: the number of open polls and the time of the last answer.
 
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -9,6 +9,8 @@ use tokio::sync::Notify;
 
 use super::poller::sleep;
 use crate::duration::time_to_proto;
+use crate::metrics::Gauge;
+use crate::worker::metrics::PollMetrics;
 
 /// The kind of task that is polled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,12 +21,14 @@ pub(crate) enum PollKind {
 }
 
 /// The polls of one worker.
-#[derive(Debug, Default)]
+#[derive(Debug)]
+#[cfg_attr(test, derive(Default))]
 pub(crate) struct Polls {
     workflow: OfKind,
     sticky_workflow: OfKind,
     activity: OfKind,
     begun: Notify,
+    metrics: PollMetrics,
 }
 
 #[derive(Debug, Default)]
@@ -37,14 +41,24 @@ struct OfKind {
 }
 
 /// An open poll; closed when dropped.
-pub(crate) struct OpenPoll<'a>(&'a OfKind);
+pub(crate) struct OpenPoll<'a> {
+    of_kind: &'a OfKind,
+    gauge: &'a Gauge,
+}
 
 impl Polls {
+    pub(crate) fn new(metrics: PollMetrics) -> Self {
+        let (workflow, sticky_workflow, activity, begun) = Default::default();
+        Self { workflow, sticky_workflow, activity, begun, metrics }
+    }
+
     pub(crate) fn begin(&self, kind: PollKind) -> OpenPoll<'_> {
         let of_kind = self.of_kind(kind);
         of_kind.open.fetch_add(1, Ordering::Relaxed);
         self.begun.notify_one();
-        OpenPoll(of_kind)
+        let gauge = self.metrics.open(kind);
+        gauge.add(1.0);
+        OpenPoll { of_kind, gauge }
     }
 
     /// Waits until the first poll has started. For a single waiter.
@@ -106,13 +120,14 @@ impl OpenPoll<'_> {
     /// Records that the server has answered.
     #[expect(clippy::disallowed_methods, reason = "the server is told the time of this machine")]
     pub(crate) fn answered(self) {
-        *self.0.last_answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(SystemTime::now());
+        *self.of_kind.last_answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(SystemTime::now());
     }
 }
 
 impl Drop for OpenPoll<'_> {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::Relaxed);
-        self.0.ended.notify_one();
+        self.gauge.add(-1.0);
+        self.of_kind.open.fetch_sub(1, Ordering::Relaxed);
+        self.of_kind.ended.notify_one();
     }
 }

@@ -328,7 +328,7 @@ mod tests {
         let (log, phases) = (Log::default(), Arc::new(Phases::new()));
         let answers = Arc::new(Mutex::new(answers));
         let source = Arc::new(Script { answers, log: log.clone(), held: Mutex::default(), began: Instant::now() });
-        let (slots, outage, polls) = (Arc::new(Slots::new(slots)), Arc::default(), Arc::default());
+        let (slots, outage, polls) = (Arc::new(Slots::new(slots, Default::default())), Arc::default(), Arc::default());
         let wanted = WantedPolls::new(PollerBehavior::SimpleMaximum(1), false);
         let poller = Poller { source, slots, phases: phases.clone(), outage, polls, wanted, index: 0 };
         (poller, log, phases)

@@ -95,9 +95,12 @@ impl WorkflowWorker {
             deployment_version: shared.deployment_version().map(Arc::new),
             order: None,
             data_converter: shared.data_converter().clone(),
+            metrics: shared.metrics.metrics().clone(),
         };
         let (threads, capacity) = (options.worker_threads, options.max_cached_workflows);
         let slots = u32::try_from(options.max_concurrent_workflow_tasks).unwrap_or(u32::MAX);
+        let slots = Arc::new(Slots::new(slots, shared.metrics.slots("WorkflowWorker")));
+        let cache_metrics = shared.metrics.cache();
         let sticky_queue = (capacity > 0).then(|| format!("{}-{}", shared.identity, uuid::Uuid::new_v4().simple()));
         let behaviors = options.deployment.as_ref().map(|deployment| {
             let behavior = |(name, own): (&str, _)| Some((name.to_owned(), deployment.behavior(own)?));
@@ -111,7 +114,7 @@ impl WorkflowWorker {
             shared,
             registry: Arc::clone(&registry),
             local_activities: Arc::clone(&local_activities),
-            slots: Arc::new(Slots::new(slots)),
+            slots,
             sticky_queue,
             lanes: OnceLock::new(),
             activities: OnceLock::new(),
@@ -133,7 +136,7 @@ impl WorkflowWorker {
             }
         });
         let factory = RunFactory { registry, options: Arc::new(run_options), local_activities };
-        let lanes = Lanes::start(threads, capacity, factory, sink).map_err(|error| {
+        let lanes = Lanes::start(threads, capacity, factory, sink, cache_metrics).map_err(|error| {
             WorkerError::new(format!(
                 "a thread for workflow code could not be started (`worker_threads` is {threads}): {error}"
             ))
@@ -157,10 +160,11 @@ impl WorkflowWorker {
 
     /// Sends a polled task to its lane, decoded first if there is a codec. Neither the poller nor the lane waits for
     /// decoding.
-    pub(super) fn accept(self: &Arc<Self>, response: PollWorkflowTaskQueueResponse, slot: Slot) {
+    pub(super) fn accept(self: &Arc<Self>, response: PollWorkflowTaskQueueResponse, mut slot: Slot) {
         if response.task_token.is_empty() {
             return;
         }
+        slot.begin_task();
         let received = Instant::now();
         if self.shared.data_converter().has_codecs() {
             let this = Arc::clone(self);
@@ -291,6 +295,7 @@ impl TaskSource for WorkflowTaskSource {
     }
 
     fn accept(&self, response: PollWorkflowTaskQueueResponse, slot: Slot) {
+        self.worker.shared.metrics.workflow_tasks().polled(&response);
         self.worker.accept(response, slot);
     }
 
@@ -423,7 +428,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_polled_task_is_split_without_losing_anything() {
-        let slot = Slots::new(1).take().await;
+        let slot = Slots::new(1, Default::default()).take().await;
         let query = |name: &str| WorkflowQuery { query_type: name.into(), ..Default::default() };
         let response = PollWorkflowTaskQueueResponse {
             task_token: b"token".into(),

@@ -32,6 +32,7 @@ use crate::worker::activity_tasks::encoded_failure;
 use crate::worker::coding::encode_by;
 use crate::worker::lanes::{LaneMessage, Ticket};
 use crate::worker::limits::{TooLarge, failed_query};
+use crate::worker::metrics::{Closing, Delivery};
 use crate::worker::polling::Slot;
 use crate::worker::shutdown::Phase;
 use crate::worker::task_failure::task_failure;
@@ -42,8 +43,11 @@ const AT_LEAST: Duration = Duration::from_secs(1);
 
 impl WorkflowWorker {
     pub(crate) async fn complete(self: &Arc<Self>, ticket: Box<Ticket>, completion: Box<WorkflowTaskCompletion>) {
+        self.task_ended(&ticket);
         let heartbeat = completion.force_create_new_workflow_task;
         let mut completion = completion;
+        let closing = Closing::of(&completion.commands).filter(|_| completion.closes_workflow);
+        let start_time = completion.start_time;
         let eager_slots = self.reserve_eager(&mut completion.commands);
         let statements = refused::statements(&completion);
         let mut request = self.completion_request(&ticket, *completion);
@@ -76,6 +80,10 @@ impl WorkflowWorker {
         match answered {
             Ok(response) => {
                 self.slots.count(false);
+                if let Some(closing) = closing {
+                    let lasted = start_time.and_then(|start| ticket.clock.now().duration_since(start).ok());
+                    self.shared.metrics.workflow_tasks().closed(&ticket.workflow_type, closing, lasted);
+                }
                 self.start_eager(response.activity_tasks, eager_slots);
                 if response.reset_history_event_id > 0 {
                     self.take_back(&ticket, response.reset_history_event_id);
@@ -114,7 +122,7 @@ impl WorkflowWorker {
                 tasks.len() - slots.len()
             );
         }
-        tasks.into_iter().zip(slots).for_each(|(task, slot)| activities.start(task, slot));
+        tasks.into_iter().zip(slots).for_each(|(task, slot)| activities.start(task, slot, Delivery::Eager));
     }
 
     async fn send_completion(
@@ -149,7 +157,8 @@ impl WorkflowWorker {
             };
             return self.answer_query(ticket, result).await;
         }
-        self.slots.count(true);
+        self.task_ended(ticket);
+        self.count_failure(ticket, failure.cause);
         warn_if_slow(ticket);
         self.tell_failed(ticket, &format!("the workflow task failed: {message}"));
         if ticket.attempt > 1 {
@@ -166,6 +175,7 @@ impl WorkflowWorker {
     }
 
     pub(crate) async fn answer_query(&self, ticket: &Ticket, mut answer: WorkflowQueryResult) {
+        self.task_ended(ticket);
         let deadline = Instant::now() + time_left(ticket);
         if let Err(error) = encode_by(self.shared.data_converter(), &mut answer, deadline).await {
             let (workflow_id, run_id) = (&ticket.workflow_id, &ticket.run_id);
@@ -274,17 +284,33 @@ impl WorkflowWorker {
         } else {
             let named = refused::named(statements, error.message());
             tell_refused(&self.shared.client.now(), &named);
+            if error.is_invalid_argument() {
+                // The server has failed the task itself.
+                let metrics = self.shared.metrics.workflow_tasks();
+                metrics.task_failed(&ticket.workflow_type, WorkflowTaskFailedCause::WorkflowWorkerUnhandledFailure);
+            }
             let text = format!("the server did not accept a workflow task's completion: {error}{named}");
             self.tell_failed(ticket, &text);
         }
     }
 
     async fn fail_with(&self, ticket: &Ticket, task_token: Vec<u8>, cause: WorkflowTaskFailedCause, text: &str) {
-        self.slots.count(true);
+        self.count_failure(ticket, cause);
         self.tell_failed(ticket, &format!("the workflow task failed: {text}"));
         if ticket.attempt == 1 {
             self.send_failure(ticket, task_token, WorkflowTaskFailure { cause, ..*task_failure(text) }).await;
         }
+    }
+
+    /// Records that the worker has an answer to a task.
+    fn task_ended(&self, ticket: &Ticket) {
+        self.shared.metrics.workflow_tasks().task_ended(&ticket.workflow_type, ticket.received.elapsed());
+    }
+
+    /// Counts a failed attempt, whether the server is told of it or not.
+    fn count_failure(&self, ticket: &Ticket, cause: WorkflowTaskFailedCause) {
+        self.slots.count(true);
+        self.shared.metrics.workflow_tasks().task_failed(&ticket.workflow_type, cause);
     }
 
     /// Logs that an attempt of a workflow task has failed. Its repetitions are for those who look closely.
