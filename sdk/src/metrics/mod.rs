@@ -25,6 +25,8 @@ mod labels;
 mod meter;
 mod naming;
 mod options;
+#[cfg(feature = "prometheus")]
+pub mod prometheus;
 mod registry;
 mod series;
 mod silence;
