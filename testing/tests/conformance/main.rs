@@ -29,6 +29,7 @@ mod lists;
 mod local_activities;
 mod long_histories;
 mod messages;
+mod metrics;
 mod namespaces;
 mod nexus;
 mod nexus_handler;

@@ -8,6 +8,7 @@ mod dynamic;
 mod endless;
 mod held;
 mod logs;
+mod metrics;
 mod mocks;
 mod noticed;
 mod own_queues;
