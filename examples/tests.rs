@@ -27,6 +27,8 @@ mod encryption;
 mod hello;
 #[path = "local_activities/test.rs"]
 mod local_activities;
+#[path = "metrics/test.rs"]
+mod metrics;
 #[path = "mutex/test.rs"]
 mod mutex;
 #[path = "order/test.rs"]

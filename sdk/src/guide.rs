@@ -58,6 +58,9 @@ pub mod data_conversion {
 pub mod visibility {
     #![doc = include_str!("../docs/guide/visibility.md")]
 }
+pub mod metrics {
+    #![doc = include_str!("../docs/guide/metrics.md")]
+}
 pub mod nexus {
     #![doc = include_str!("../docs/guide/nexus.md")]
 }

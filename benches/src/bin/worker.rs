@@ -1,13 +1,20 @@
-//! `worker [--address A] [--cache N] [--pollers N]`: a worker for the bench workflows on task queue `bench-tq`, for a
-//! server that provides tasks as fast as the worker can take them.
+//! `worker [--address A] [--cache N] [--pollers N] [--metrics PORT]`: a worker for the bench workflows on task queue
+//! `bench-tq`, for a server that provides tasks as fast as the worker can take them. With `--metrics` it serves its metrics
+//! and scrapes them itself, once a second.
 
 use std::error::Error;
+use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use abide::client::{Client, ClientOptions};
+use abide::metrics::{Metrics, prometheus};
 use abide::worker::{PollerBehavior, Worker};
 use abide_benches::arguments::Arguments;
 use abide_benches::workflows;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 
 #[tokio::main]
 #[expect(clippy::print_stderr, reason = "a command-line program: why it ends is its output")]
@@ -26,8 +33,18 @@ async fn run(mut arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let address: String = arguments.option("--address", "127.0.0.1:7299".into())?;
     let cache: usize = arguments.option("--cache", 10_000)?;
     let pollers: usize = arguments.option("--pollers", 5)?;
-    let [] = arguments.finish("worker [--address A] [--cache N] [--pollers N]")?;
-    let client = Client::connect(ClientOptions::new(address)).await?;
+    let metrics_port: u16 = arguments.option("--metrics", 0)?;
+    let [] = arguments.finish("worker [--address A] [--cache N] [--pollers N] [--metrics PORT]")?;
+    let metrics = Metrics::default();
+    let served = match metrics_port {
+        0 => None,
+        port => Some(prometheus::serve(&metrics, port).await?),
+    };
+    let mut scraping = JoinSet::new();
+    if let Some(endpoint) = &served {
+        scraping.spawn(scrape(endpoint.address()));
+    }
+    let client = Client::connect(ClientOptions::new(address).metrics(metrics)).await?;
     Worker::builder(&client, "bench-tq")
         .max_cached_workflows(cache)
         .workflow_task_poller_behavior(PollerBehavior::SimpleMaximum(pollers))
@@ -46,5 +63,24 @@ async fn run(mut arguments: Arguments) -> Result<(), Box<dyn Error>> {
         .build()?
         .run()
         .await?;
+    drop((served, scraping));
     Ok(())
+}
+
+/// Scrapes once a second, more often than a Prometheus does.
+#[expect(clippy::print_stderr, reason = "a command-line program: it says what went wrong")]
+async fn scrape(address: SocketAddr) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        ticks.tick().await;
+        if let Err(error) = scrape_once(address).await {
+            eprintln!("worker: its metrics could not be scraped: {error}");
+        }
+    }
+}
+
+async fn scrape_once(address: SocketAddr) -> std::io::Result<()> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").await?;
+    stream.read_to_end(&mut Vec::new()).await.map(drop)
 }
