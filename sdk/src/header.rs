@@ -74,6 +74,15 @@ impl Headers {
         Self(header.map(Box::new))
     }
 
+    pub(crate) fn from_boxed(header: Option<Box<Header>>) -> Self {
+        Self(header)
+    }
+
+    /// Returns `None` without headers.
+    pub(crate) fn into_boxed(self) -> Option<Box<Header>> {
+        self.0.filter(|header| !header.fields.is_empty())
+    }
+
     pub(crate) fn to_proto(&self) -> Option<Header> {
         self.0.as_deref().filter(|header| !header.fields.is_empty()).cloned()
     }

@@ -105,7 +105,7 @@ impl RawArguments {
     }
 
     pub(crate) fn from_proto(payloads: Option<Payloads>) -> Self {
-        Self { payloads: payloads.map(|payloads| payloads.payloads).unwrap_or_default() }
+        Self::from_payloads(payloads.map(|payloads| payloads.payloads).unwrap_or_default())
     }
 
     /// Returns `None` without arguments, as requests expect it.

@@ -13,6 +13,7 @@ use std::time::Duration;
 use crate::converter::DataConverter;
 use crate::definition::Workflow;
 use crate::history::{History, HistoryError, history_files};
+use crate::interceptor::workflow::WorkflowInterceptor;
 use crate::runtime::WorkflowRegistry;
 use crate::workflow::WorkflowImplementation;
 
@@ -97,6 +98,13 @@ impl WorkflowReplayer {
         W::Definition: WorkflowImplementation,
     {
         Arc::make_mut(&mut self.registry).add(workflow);
+        self
+    }
+
+    /// Runs an interceptor around all workflows, as the worker does. The first that is added is the outermost.
+    /// Interceptors can change what a workflow does, so use those of the workers that wrote the histories. Default: none.
+    pub fn interceptor(mut self, interceptor: impl WorkflowInterceptor) -> Self {
+        Arc::make_mut(&mut self.registry).add_interceptor(interceptor);
         self
     }
 

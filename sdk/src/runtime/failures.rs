@@ -13,6 +13,7 @@ use abide_protos::temporal::api::sdk::v1::WorkflowTaskCompletedMetadata;
 use super::panics::Panic;
 use super::registry::WorkflowRegistry;
 use crate::bounded_text::{cut_message, name as short};
+use crate::converter::PayloadError;
 use crate::direct_call::DirectCall;
 use crate::failure::SOURCE;
 use crate::replay::state_machines::FollowError;
@@ -149,6 +150,14 @@ fn advised(error: Nondeterminism, direct_call: Option<DirectCall>) -> Nondetermi
         Some(call) => error.with_next_step(call.to_string()),
         None => error,
     }
+}
+
+/// Returns the text of the task's failure if the arguments of the start do not fit.
+pub(super) fn cannot_be_started(workflow_type: &str, error: &PayloadError) -> String {
+    format!(
+        "workflow `{workflow_type}` cannot be started: {error}; correct the parameters of its code, or terminate it and \
+         start it with other arguments"
+    )
 }
 
 pub(crate) fn unknown_workflow(name: &str, registry: &WorkflowRegistry, task_queue: &str) -> TaskError {

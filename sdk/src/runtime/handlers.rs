@@ -63,6 +63,11 @@ pub(super) fn handler_of(
     find(name).or_else(|| find(""))
 }
 
+/// Returns true if there is a handler for messages of that name.
+pub(super) fn is_handled(instance: &dyn WorkflowInstance, shared: &RunState, kind: HandlerKind, name: &str) -> bool {
+    !is_reserved(name) && handler_of(instance, shared, kind, name).is_some()
+}
+
 /// Lists a workflow's handlers of one kind, for errors about an unknown one.
 pub(super) fn known_handlers(
     instance: &dyn WorkflowInstance,

@@ -11,13 +11,15 @@ use abide_protos::temporal::api::query::v1::WorkflowQuery;
 use abide_protos::temporal::api::update::v1::outcome;
 
 use super::failures::TaskError;
-use super::handlers::{self, handler_of, known_handlers};
+use super::handlers::{self, handler_of, is_handled, known_handlers};
+use super::intercepted;
+use super::order::QueueOrder;
 use super::panics;
 use super::read_only::read_only;
 use super::routines::RoutineResult;
 use super::workflow_run::WorkflowRun;
 use crate::bounded_text::name as short;
-use crate::converter::PayloadReader;
+use crate::converter::{PayloadError, PayloadReader};
 use crate::failure::{ApplicationFailure, WorkflowError, WorkflowErrorKind};
 use crate::replay::jobs::{HandlerMessage, Signal, UpdateRequest};
 use crate::replay::slab::Key;
@@ -58,7 +60,7 @@ pub(super) fn inbound_signal(signal: &mut Signal) -> InboundMessage {
         name: std::mem::take(&mut signal.name),
         update_id: String::new(),
         signal_event_id: signal.event_id,
-        header: signal.header.take(),
+        header: signal.header.take().into(),
     }
 }
 
@@ -69,7 +71,7 @@ pub(super) fn inbound_update(request: &UpdateRequest) -> InboundMessage {
         name: request.name().to_string(),
         update_id: request.update_id.clone(),
         signal_event_id: 0,
-        header: request.header().map(|header| Box::new(header.clone())),
+        header: request.header().map(|header| Box::new(header.clone())).into(),
     }
 }
 
@@ -80,17 +82,25 @@ pub(super) fn inbound_query(query: &WorkflowQuery) -> InboundMessage {
         name: query.query_type.clone(),
         update_id: String::new(),
         signal_event_id: 0,
-        header: query.header.clone().map(Box::new),
+        header: query.header.clone().map(Box::new).into(),
     }
 }
 
 /// Hands a signal to its handler.
 pub(super) fn dispatch_signal(
     mut signal: Signal,
-    name: &str,
+    message: &Rc<InboundMessage>,
     instance: &Rc<dyn WorkflowInstance>,
     shared: &Rc<RunState>,
+    order: QueueOrder,
 ) -> Result<Dispatched<RoutineFuture<()>>, TaskError> {
+    let name = message.name.as_str();
+    if let Some(interceptors) = shared.interceptors()
+        && is_handled(&**instance, shared, HandlerKind::Signal, name)
+    {
+        let (message, instance) = (Rc::clone(message), Rc::clone(instance));
+        return Ok(Dispatched::Running(intercepted::signal(interceptors, signal, message, instance, shared, order)));
+    }
     let dispatched = panics::catch(|| {
         let mut reader = PayloadReader::of(signal.input.as_ref());
         handlers::signal(instance, shared, name, &mut reader)
@@ -100,37 +110,46 @@ pub(super) fn dispatch_signal(
         SignalDispatch::Done(Ok(())) => Dispatched::Ended(RoutineResult::Ended),
         SignalDispatch::Done(Err(error)) => Dispatched::Ended(RoutineResult::HandlerFailed(error)),
         SignalDispatch::Undecodable(error) => {
-            if !shared.operation_state.borrow().machines.replaying {
-                let info = shared.info.get();
-                tracing::warn!(
-                    workflow_type = info.map_or("", |info| &info.workflow_type),
-                    workflow_id = info.map_or("", |info| &info.workflow_id),
-                    run_id = info.map_or("", |info| &info.run_id),
-                    signal = %short(name),
-                    "a signal was dropped because its arguments do not fit its handler: {error}; send it again with \
-                     arguments that fit"
-                );
-            }
+            signal_does_not_fit(shared, name, &error);
             Dispatched::Ended(RoutineResult::Ended)
         }
         SignalDispatch::Unknown => {
             // Handlers that come later see the signal as it came.
-            let message = shared.current_message.borrow().clone();
-            (signal.name, signal.header) = (name.to_string(), message.and_then(|message| message.header.clone()));
+            (signal.name, signal.header) = (name.to_string(), message.headers().into_boxed());
             Dispatched::Ended(RoutineResult::NoHandler(HandlerMessage::Signal(signal)))
         }
     })
 }
 
+/// Warns of a signal that is dropped.
+pub(super) fn signal_does_not_fit(shared: &RunState, name: &str, error: &PayloadError) {
+    if !shared.operation_state.borrow().machines.replaying {
+        let info = shared.info.get();
+        tracing::warn!(
+            workflow_type = info.map_or("", |info| &info.workflow_type),
+            workflow_id = info.map_or("", |info| &info.workflow_id),
+            run_id = info.map_or("", |info| &info.run_id),
+            signal = %short(name),
+            "a signal was dropped because its arguments do not fit its handler: {error}; send it again with arguments \
+             that fit"
+        );
+    }
+}
+
 /// Accepts or rejects an update.
 pub(super) fn dispatch_update(
     request: UpdateRequest,
+    message: &Rc<InboundMessage>,
     instance: &Rc<dyn WorkflowInstance>,
     shared: &Rc<RunState>,
 ) -> Result<Dispatched<UpdateHandler>, TaskError> {
     // The history shows that it was accepted, so it is not validated again.
     let validation = if request.accepted_event_id.is_none() { Validation::Runs } else { Validation::IsOver };
+    let is_handled = || is_handled(&**instance, shared, HandlerKind::Update, request.name());
     let dispatched = read_only(shared, ReadOnlyCode::Validator, || {
+        if let Some(interceptors) = shared.interceptors().filter(|_| is_handled()) {
+            return intercepted::update(interceptors, &request, message, instance, shared, validation);
+        }
         let mut reader = PayloadReader::of(request.request.input.as_ref().and_then(|input| input.args.as_ref()));
         handlers::update(instance, shared, request.name(), &mut reader, validation)
     })?;
@@ -146,19 +165,23 @@ pub(super) fn dispatch_update(
             return Ok(Dispatched::Running(UpdateHandler { handler, machine }));
         }
         UpdateDispatch::Rejected(error) => failure_of(shared, error, "validator", request.name())?,
-        UpdateDispatch::Undecodable(error) => {
-            let message =
-                format!("the arguments of update `{}` do not fit its handler: {error}", short(request.name()));
-            to_failure(&ApplicationFailure::new(message).error_type("PayloadError"))
-        }
-        UpdateDispatch::Unknown => {
-            let known = known_handlers(&**instance, shared, HandlerKind::Update, "updates");
-            let message = format!("unknown update `{}`; {known}", short(request.name()));
-            to_failure(&ApplicationFailure::new(message).error_type("UnknownUpdate"))
-        }
+        UpdateDispatch::Undecodable(error) => to_failure(&update_does_not_fit(request.name(), &error)),
+        UpdateDispatch::Unknown => to_failure(&unknown_update(request.name(), &**instance, shared)),
     };
     shared.operation_state.borrow_mut().machines.reject_update(request, failure, location)?;
     Ok(Dispatched::Ended(RoutineResult::Ended))
+}
+
+/// Returns the error of an update whose arguments do not fit.
+pub(super) fn update_does_not_fit(name: &str, error: &PayloadError) -> ApplicationFailure {
+    let message = format!("the arguments of update `{}` do not fit its handler: {error}", short(name));
+    ApplicationFailure::new(message).error_type("PayloadError")
+}
+
+/// Returns the error of an update without a handler.
+pub(super) fn unknown_update(name: &str, instance: &dyn WorkflowInstance, shared: &RunState) -> ApplicationFailure {
+    let known = known_handlers(instance, shared, HandlerKind::Update, "updates");
+    ApplicationFailure::new(format!("unknown update `{}`; {known}", short(name))).error_type("UnknownUpdate")
 }
 
 /// Returns the failure with which an update is rejected or fails.

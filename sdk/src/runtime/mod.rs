@@ -10,6 +10,7 @@ mod cancel_request;
 mod close;
 mod failures;
 mod handlers;
+mod intercepted;
 mod logs;
 mod messages;
 mod order;

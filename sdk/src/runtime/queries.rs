@@ -10,7 +10,8 @@ use abide_protos::temporal::api::query::v1::{WorkflowQuery, WorkflowQueryResult}
 
 use super::built_in_queries as built_in;
 use super::failures::TaskError;
-use super::handlers::{self, known_handlers};
+use super::handlers::{self, is_handled, known_handlers};
+use super::intercepted;
 use super::logs::CodeLog;
 use super::messages::inbound_query;
 use super::read_only::read_only;
@@ -46,9 +47,13 @@ pub(crate) fn answer_one(
     // The code is live, even though the task before it may have been replayed: each query is answered once.
     let _log = CodeLog::live(shared.info.get());
     // Set only while the handler runs, so that nothing of the query is left behind.
-    let outside = shared.current_message.replace(Some(Rc::new(inbound_query(query))));
-    let answered =
-        read_only(shared, ReadOnlyCode::Query, || handlers::query(&**instance, shared, &query.query_type, &mut args));
+    let message = Rc::new(inbound_query(query));
+    let outside = shared.current_message.replace(Some(Rc::clone(&message)));
+    let is_handled = || is_handled(&**instance, shared, HandlerKind::Query, &query.query_type);
+    let answered = read_only(shared, ReadOnlyCode::Query, || match shared.interceptors() {
+        Some(interceptors) if is_handled() => Some(intercepted::query(interceptors, query, message, instance, shared)),
+        _ => handlers::query(&**instance, shared, &query.query_type, &mut args),
+    });
     shared.current_message.replace(outside);
     match answered {
         Ok(Some(Ok(payload))) => WorkflowQueryResult {
@@ -76,7 +81,7 @@ pub(crate) fn query_failed(error: &TaskError) -> Output {
     Output::AnswerQuery(Box::new(failed(error.message())))
 }
 
-fn unknown_query(name: &str, instance: &dyn WorkflowInstance, shared: &RunState) -> String {
+pub(super) fn unknown_query(name: &str, instance: &dyn WorkflowInstance, shared: &RunState) -> String {
     let name = short(name);
     format!("unknown query `{name}`; {}", known_handlers(instance, shared, HandlerKind::Query, "queries"))
 }

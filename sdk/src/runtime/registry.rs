@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::converter::{PayloadError, PayloadReader};
 use crate::definition::{Workflow, WorkflowDefinition};
+use crate::interceptor::workflow::{Interceptors, WorkflowInterceptor};
 use crate::versioning::VersioningBehavior;
 use crate::workflow::{WorkflowContext, WorkflowImplementation, WorkflowInstance};
 
@@ -33,6 +34,8 @@ pub struct WorkflowRegistry {
     duplicates: Vec<Cow<'static, str>>,
     /// Errors that fail every workflow.
     failure_errors: BTreeSet<WorkflowErrorType>,
+    /// `None` without interceptors, so that runs need not look.
+    interceptors: Option<Interceptors>,
     /// Errors that in addition fail workflows of one type.
     failure_errors_of: BTreeMap<Cow<'static, str>, BTreeSet<WorkflowErrorType>>,
 }
@@ -63,6 +66,11 @@ impl WorkflowRegistry {
         } else if self.workflows.insert(name.clone(), registered).is_some() {
             self.duplicates.push(name);
         }
+    }
+
+    /// Adds an interceptor of all workflows, within those that were added before.
+    pub fn add_interceptor(&mut self, interceptor: impl WorkflowInterceptor) {
+        Arc::make_mut(self.interceptors.get_or_insert_default()).push(Arc::new(interceptor));
     }
 
     /// Returns true if there is no workflow, and no dynamic one either.
@@ -117,6 +125,10 @@ impl WorkflowRegistry {
     pub(crate) fn fails_workflow(&self, workflow_type: &str, error: WorkflowErrorType) -> bool {
         let of_type = || self.failure_errors_of.get(workflow_type).is_some_and(|errors| errors.contains(&error));
         self.failure_errors.contains(&error) || of_type()
+    }
+
+    pub(crate) fn interceptors(&self) -> Option<&Interceptors> {
+        self.interceptors.as_ref()
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&Arc<Instantiate>> {

@@ -275,7 +275,11 @@ impl Routines {
         }
         if let Body::Signal(_) | Body::Update(_) = body {
             match self.begin(id, body, instance, shared)? {
-                Dispatched::Running(handler) if self.order == QueueOrder::HandlersFirst => {
+                // Interceptors of a signal run at once, as a handler that is not async does; they yield before an async
+                // one.
+                Dispatched::Running(handler)
+                    if self.order == QueueOrder::HandlersFirst && !is_intercepted_signal(&handler, shared) =>
+                {
                     self.slots[index].body = handler;
                     self.ready.push(id);
                     shared.current_message.replace(None);
@@ -356,11 +360,11 @@ impl Routines {
         let dispatched = match body {
             Body::Signal(mut signal) => {
                 let message = message(inbound_signal(&mut signal));
-                dispatch_signal(*signal, &message.name, instance, shared)?.map(Body::Handler)
+                dispatch_signal(*signal, &message, instance, shared, self.order)?.map(Body::Handler)
             }
             Body::Update(request) => {
-                message(inbound_update(&request));
-                dispatch_update(*request, instance, shared)?.map(Body::UpdateHandler)
+                let message = message(inbound_update(&request));
+                dispatch_update(*request, &message, instance, shared)?.map(Body::UpdateHandler)
             }
             other => Dispatched::Running(other),
         };
@@ -404,8 +408,12 @@ impl Routines {
     }
 }
 
+fn is_intercepted_signal(handler: &Body, shared: &RunState) -> bool {
+    matches!(handler, Body::Handler(_)) && shared.interceptors().is_some()
+}
+
 /// The workflow id and the run id.
-fn ids(shared: &RunState) -> (&str, &str) {
+pub(super) fn ids(shared: &RunState) -> (&str, &str) {
     shared.info.get().map_or(("", ""), |info| (info.workflow_id.as_str(), info.run_id.as_str()))
 }
 

@@ -10,7 +10,8 @@ use abide_protos::temporal::api::history::v1::WorkflowExecutionStartedEventAttri
 use abide_protos::temporal::api::protocol::v1::message::SequencingId;
 
 use super::built_in_queries::waits_for;
-use super::failures::{CodePlace, TaskError, fail_workflow, unknown_workflow};
+use super::failures::{CodePlace, TaskError, cannot_be_started, fail_workflow, unknown_workflow};
+use super::intercepted;
 use super::logs::CodeLog;
 use super::order::{QueueOrder, RunOrder};
 use super::panics;
@@ -128,7 +129,7 @@ impl WorkflowRun {
     /// Creates a run without any history.
     pub fn new(registry: Arc<WorkflowRegistry>, options: Arc<RunOptions>, workflow_id: String, run_id: String) -> Self {
         let ready = ReadyQueue::new(RunName::new(workflow_id, run_id));
-        let shared = new_shared(&options, &ready);
+        let shared = new_shared(&options, &ready, &registry);
         Self {
             routines: Routines::new(ready.clone()),
             ready,
@@ -437,15 +438,14 @@ impl WorkflowRun {
             let shared_by_branches: Rc<dyn Any> = instance.clone();
             self.shared.set_instance(Rc::downgrade(&shared_by_branches));
             ctx.struct_is_created(instance.handlers());
-            let main = instance.clone().start_main_routine(ctx.clone(), &mut PayloadReader::of(input))?;
+            let main = match self.shared.interceptors() {
+                None => instance.clone().start_main_routine(ctx.clone(), &mut PayloadReader::of(input))?,
+                Some(all) => intercepted::main_routine(all, instance.clone(), ctx.clone(), started.input.clone()),
+            };
             Ok::<_, PayloadError>((instance, main))
         });
-        let (instance, main) = made.map_err(TaskError::from)?.map_err(|error| {
-            TaskError::WorkerFailure(format!(
-                "workflow `{name}` cannot be started: {error}; correct the parameters of its code, or terminate it \
-                     and start it with other arguments"
-            ))
-        })?;
+        let made = made.map_err(TaskError::from)?;
+        let (instance, main) = made.map_err(|error| TaskError::WorkerFailure(cannot_be_started(&name, &error)))?;
         self.instance = Some(instance);
         Ok(main)
     }
@@ -509,7 +509,7 @@ impl WorkflowRun {
         self.tear_down();
         self.ready = self.ready.renewed();
         self.routines = Routines::new(self.ready.clone());
-        self.shared = new_shared(&self.options, &self.ready);
+        self.shared = new_shared(&self.options, &self.ready, &self.registry);
         self.cursor = EventCursor::default();
         self.looks_ahead = false;
         self.outcome = None;
@@ -620,8 +620,9 @@ fn requests_after(task: &WorkflowTask) -> Option<i64> {
     }
 }
 
-fn new_shared(options: &RunOptions, ready: &Arc<ReadyQueue>) -> Rc<RunState> {
+fn new_shared(options: &RunOptions, ready: &Arc<ReadyQueue>, registry: &WorkflowRegistry) -> Rc<RunState> {
     let machines = StateMachines::new(Flags::new(options.sdk_metadata));
-    let (task_queue, data_converter) = (options.task_queue.clone(), options.data_converter.clone());
-    RunState::new(machines, task_queue, ready.spawn_waker(), data_converter, options.metrics.clone())
+    let (task_queue, converter) = (options.task_queue.clone(), options.data_converter.clone());
+    let (metrics, interceptors) = (options.metrics.clone(), registry.interceptors().cloned());
+    RunState::new(machines, task_queue, ready.spawn_waker(), converter, metrics, interceptors)
 }

@@ -15,6 +15,7 @@ use super::shutdown::Phases;
 use crate::activity::{Activities, ActivityRegistry};
 use crate::client::{Client, Connection};
 use crate::definition::{Workflow, WorkflowDefinition};
+use crate::interceptor::workflow::WorkflowInterceptor;
 use crate::runtime::{WorkflowErrorType, WorkflowRegistry};
 use crate::workflow::WorkflowImplementation;
 
@@ -94,6 +95,35 @@ impl<State> WorkerBuilder<State> {
     {
         self.workflows.add(workflow);
         self.registered()
+    }
+
+    /// Runs an interceptor around all workflows of this worker. The first that is added is the outermost. Replay
+    /// histories with the same interceptors. Default: none.
+    ///
+    /// ```no_run
+    /// # use abide::prelude::*;
+    /// # use abide::worker::WorkerError;
+    /// use abide::interceptor::{StartTimerInput, WorkflowInterceptor, async_trait};
+    ///
+    /// /// Says in each timer who started it.
+    /// struct Labels;
+    ///
+    /// #[async_trait(?Send)]
+    /// impl WorkflowInterceptor for Labels {
+    ///     fn start_timer(&self, ctx: &WorkflowContext, input: &mut StartTimerInput) {
+    ///         input.summary.get_or_insert_with(|| ctx.info().workflow_type.clone());
+    ///     }
+    /// }
+    ///
+    /// # #[workflow] async fn remind(ctx: &WorkflowContext) -> Result<(), WorkflowError> { Ok(ctx.timer(days(1)).await?) }
+    /// # async fn start(client: &Client) -> Result<(), WorkerError> {
+    /// Worker::builder(client, "reminders").workflow(remind).workflow_interceptor(Labels).build()?.run().await
+    /// # }
+    /// # fn main() {}
+    /// ```
+    pub fn workflow_interceptor(mut self, interceptor: impl WorkflowInterceptor) -> Self {
+        self.workflows.add_interceptor(interceptor);
+        self
     }
 
     /// Registers activities: a function with `#[activity]`, or a value whose impl block has `#[activities]`.

@@ -17,16 +17,19 @@ use abide_protos::temporal::api::taskqueue::v1::TaskQueue;
 use serde::Serialize;
 
 use super::activity_options::{ActivityCancellationType, ActivityOptions, activity_options, activity_timeouts};
-use super::activity_request::{ActivityRequest, CallOptions};
+use super::activity_request::{ActivityRequest, CallOptions, Intercepted};
 use super::context::WorkflowContext;
+use super::described::Described;
 use super::metadata::user_metadata;
 use super::operation::{AwaitedKind, HandleState, tell_reason};
 use super::run_state::RunState;
 use crate::activity_defaults::HasDefaultTimeout;
+use crate::converter::RawArguments;
 use crate::debug_only::debug_only;
 use crate::definition::{Activity, ActivityDefinition, Arguments, PayloadValue};
 use crate::duration::to_proto;
 use crate::failure::{ACTIVITY_CANCELLED, ActivityFailure, cancelled_failure};
+use crate::interceptor::workflow::{CompletedActivity, ScheduleActivityInput};
 use crate::priority::Priority;
 use crate::replay::command_queue::CommandBody;
 use crate::replay::jobs::Outcome;
@@ -73,7 +76,7 @@ pub struct ActivityCall<D: ActivityDefinition> {
 pub struct ActivityHandle<T> {
     shared: Rc<RunState>,
     state: HandleState<Box<ActivityFailure>>,
-    activity_type: Cow<'static, str>,
+    activity: Described<Cow<'static, str>, CompletedActivity>,
     location: &'static Location<'static>,
     result: PhantomData<fn() -> T>,
 }
@@ -87,7 +90,7 @@ debug_only!(impl[D: ActivityDefinition] ActivityCall<D>, |this| {
     handle: this.handle,
 });
 
-debug_only!(impl[T] ActivityHandle<T>, |this| { activity_type: this.activity_type });
+debug_only!(impl[T] ActivityHandle<T>, |this| { activity_type: this.activity_type() });
 
 impl CallOptions for ActivityOptions {
     const KIND: &'static str = "activity";
@@ -273,22 +276,36 @@ impl<T> ActivityHandle<T> {
     pub fn detach(self) {
         self.state.detach();
     }
+
+    fn activity_type(&self) -> &str {
+        match &self.activity {
+            Described::Named(name) => name,
+            Described::Intercepted(completed) => &completed.activity_type,
+        }
+    }
 }
 
 impl<T: PayloadValue> Future for ActivityHandle<T> {
     type Output = Result<T, ActivityFailure>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match ready!(self.state.poll(cx)) {
-            Ok(Outcome::Completed(result)) => {
-                let what = format_args!("activity `{}`", self.activity_type);
-                self.shared.read_result(result.as_ref(), what, self.location).map(Ok)
-            }
+        let mut result = match ready!(self.state.poll(cx)) {
+            Ok(Outcome::Completed(result)) => Ok(result),
             Ok(Outcome::Failed(failure)) => {
-                Poll::Ready(Err(ActivityFailure::from_proto(self.shared.data_converter.read_failure(*failure))))
+                Err(ActivityFailure::from_proto(self.shared.data_converter.read_failure(*failure)))
             }
             Ok(_) => unreachable!("activities have other outcomes"),
-            Err(failure) => Poll::Ready(Err(*failure)),
+            Err(failure) => Err(*failure),
+        };
+        if let (Some(interceptors), Some(activity)) = (self.shared.interceptors(), self.activity.completed()) {
+            result = interceptors.activity_completed(&self.shared, activity, result);
+        }
+        match result {
+            Ok(result) => {
+                let what = format_args!("activity `{}`", self.activity_type());
+                self.shared.read_result(result.as_ref(), what, self.location).map(Ok)
+            }
+            Err(failure) => Poll::Ready(Err(failure)),
         }
     }
 }
@@ -297,24 +314,34 @@ impl<D: ActivityDefinition> Request<D> {
     #[track_caller]
     fn begin(mut self, shared: Rc<RunState>) -> ActivityHandle<D::Output> {
         shared.must_not_be_read_only("an activity");
-        let (activity_type, location) = (self.definition.name(), self.location);
+        let location = self.location;
         let number = shared.operation_state.borrow_mut().machines.take_activity_number();
-        let handle = |shared, state| ActivityHandle { shared, state, activity_type, location, result: PhantomData };
+        let handle =
+            |shared, state, activity| ActivityHandle { shared, state, activity, location, result: PhantomData };
         if let Some(reason) = shared.cancelled_here() {
-            return handle(shared, HandleState::ended(Box::new(self.cancelled_before_sent(number, &reason))));
+            let state = HandleState::ended(Box::new(self.cancelled_before_sent(number, &reason)));
+            return handle(shared, state, Described::Named(self.definition.name()));
         }
+        self.intercept(&shared);
+        let activity_type = self.activity_type();
+        let activity = match self.completed(number, false) {
+            None => Described::Named(activity_type.clone()),
+            Some(completed) => Described::Intercepted(Box::new(completed)),
+        };
         let operation = shared.begin_operation(AwaitedKind::Activity);
         // Nothing is sent on replay, so nothing is serialized.
         let body = if shared.is_replaying() {
             None
         } else {
-            self.options.fill_defaults(self.definition.defaults());
+            if self.intercepted.is_none() {
+                self.options.fill_defaults(self.definition.defaults());
+            }
             self.body(&shared, number)
         };
         let request = ScheduleActivity {
             number,
             activity_id: self.activity_id,
-            activity_type: self.definition.name(),
+            activity_type,
             on_cancel: match self.options.cancellation_type.unwrap_or_default() {
                 ActivityCancellationType::TryCancel => Input::TryCancel,
                 ActivityCancellationType::WaitCancellationCompleted => Input::WaitCancel,
@@ -323,7 +350,26 @@ impl<D: ActivityDefinition> Request<D> {
         };
         let operation = shared
             .carry_out(operation, |machines| machines.schedule_activity(request, operation.into(), location, body));
-        handle(shared, HandleState::Running(operation))
+        handle(shared, HandleState::Running(operation), activity)
+    }
+
+    /// Shows the activity to interceptors. They run on replay too, so everything is serialized there as well.
+    fn intercept(&mut self, shared: &Rc<RunState>) {
+        let Some(interceptors) = shared.interceptors() else { return };
+        let Some(arguments) = self.written_args(shared) else { return };
+        self.options.fill_defaults(self.definition.defaults());
+        let mut input = ScheduleActivityInput {
+            activity_type: self.definition.name().into_owned(),
+            activity_id: self.activity_id.take(),
+            arguments: RawArguments::from_proto(arguments),
+            headers: std::mem::take(&mut self.headers),
+            options: self.options.clone(),
+            summary: self.summary.take(),
+        };
+        interceptors.before(shared, &mut input, |one, ctx, input| one.schedule_activity(ctx, input));
+        let ScheduleActivityInput { activity_type, activity_id, arguments, headers, options, summary } = input;
+        (self.activity_id, self.headers, self.options, self.summary) = (activity_id, headers, options, summary);
+        self.intercepted = Some(Box::new(Intercepted { activity_type, arguments }));
     }
 
     fn body(&self, shared: &RunState, number: u32) -> Option<CommandBody> {
@@ -336,7 +382,7 @@ impl<D: ActivityDefinition> Request<D> {
         let name = options.task_queue.clone().unwrap_or_else(|| shared.task_queue.to_string());
         let attributes = ScheduleActivityTaskCommandAttributes {
             activity_id: self.id(number),
-            activity_type: Some(ActivityType { name: self.definition.name().to_string() }),
+            activity_type: Some(ActivityType { name: self.activity_type().into_owned() }),
             task_queue: Some(TaskQueue { name, kind: TaskQueueKind::Normal as i32, normal_name: String::new() }),
             header: self.headers.to_proto(),
             input,

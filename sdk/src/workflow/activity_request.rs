@@ -1,5 +1,6 @@
 //! Requests for activities and local activities: what both have in common until their commands differ.
 
+use std::borrow::Cow;
 use std::panic::Location;
 use std::time::Duration;
 
@@ -10,9 +11,10 @@ use abide_protos::temporal::api::failure::v1::{ActivityFailureInfo, Failure as F
 use serde::Serialize;
 
 use super::run_state::RunState;
-use crate::converter::PayloadWriter;
+use crate::converter::{PayloadWriter, RawArguments};
 use crate::definition::ActivityDefinition;
 use crate::header::Headers;
+use crate::interceptor::workflow::CompletedActivity;
 use crate::retry_policy::RetryPolicy;
 
 /// Options of a call, as far as every request needs them.
@@ -36,12 +38,20 @@ pub(super) struct ActivityRequest<D: ActivityDefinition, O> {
     pub(super) summary: Option<String>,
     pub(super) headers: Headers,
     pub(super) location: &'static Location<'static>,
+    /// What interceptors made of type and arguments.
+    pub(super) intercepted: Option<Box<Intercepted>>,
+}
+
+/// Type and arguments of an activity after all interceptors.
+pub(super) struct Intercepted {
+    pub(super) activity_type: String,
+    pub(super) arguments: RawArguments,
 }
 
 impl<D: ActivityDefinition, O: CallOptions> ActivityRequest<D, O> {
     pub(super) fn new(definition: D, args: D::Args, options: O, location: &'static Location<'static>) -> Self {
         let headers = Headers::default();
-        Self { definition, args, options, activity_id: None, summary: None, headers, location }
+        Self { definition, args, options, activity_id: None, summary: None, headers, location, intercepted: None }
     }
 
     /// Sets a header. Returns the text of the task's failure if the value cannot be written.
@@ -52,6 +62,20 @@ impl<D: ActivityDefinition, O: CallOptions> ActivityRequest<D, O> {
         })
     }
 
+    /// Name of the activity type.
+    pub(super) fn activity_type(&self) -> Cow<'static, str> {
+        match &self.intercepted {
+            None => self.definition.name(),
+            Some(intercepted) => Cow::Owned(intercepted.activity_type.clone()),
+        }
+    }
+
+    /// What interceptors are told when the activity has an outcome; `None` if they were not told of its begin.
+    pub(super) fn completed(&self, number: u32, is_local: bool) -> Option<CompletedActivity> {
+        let activity_type = self.intercepted.as_ref()?.activity_type.clone();
+        Some(CompletedActivity { activity_type, activity_id: self.id(number), is_local })
+    }
+
     /// Id that the author chose, or the number.
     pub(super) fn id(&self, number: u32) -> String {
         self.activity_id.clone().unwrap_or_else(|| number.to_string())
@@ -59,11 +83,14 @@ impl<D: ActivityDefinition, O: CallOptions> ActivityRequest<D, O> {
 
     /// Writes the arguments. Fails the workflow task if they cannot be written.
     pub(super) fn written_args(&self, shared: &RunState) -> Option<Option<Payloads>> {
+        if let Some(intercepted) = &self.intercepted {
+            return Some(intercepted.arguments.clone().into_proto());
+        }
         let mut writer = PayloadWriter::new();
         match D::write_args(&self.args, &mut writer) {
             Ok(()) => Some(writer.finish()),
             Err(error) => {
-                let (kind, name) = (O::KIND, self.definition.name());
+                let (kind, name) = (O::KIND, self.activity_type());
                 let text = format!("the arguments of {kind} `{name}` cannot be written: {error}");
                 shared.fail_task(text, self.location);
                 None
@@ -74,7 +101,7 @@ impl<D: ActivityDefinition, O: CallOptions> ActivityRequest<D, O> {
     /// Returns true if a timeout limits the call and its retry policy makes sense, and fails the workflow task if not.
     /// The server reads zero as no timeout, and would refuse the whole completion without naming the statement.
     pub(super) fn has_valid_options(&self, shared: &RunState) -> bool {
-        let (kind, name) = (O::KIND, self.definition.name());
+        let (kind, name) = (O::KIND, self.activity_type());
         let is_limited = self.options.limits().into_iter().flatten().any(|limit| !limit.is_zero());
         let text = match self.options.own_retry_policy().and_then(RetryPolicy::mistake) {
             _ if !is_limited => format!(
@@ -100,7 +127,7 @@ impl<D: ActivityDefinition, O: CallOptions> ActivityRequest<D, O> {
             message: message.to_string(),
             cause: Some(Box::new(cause)),
             failure_info: Some(FailureInfo::ActivityFailureInfo(ActivityFailureInfo {
-                activity_type: Some(ActivityType { name: self.definition.name().to_string() }),
+                activity_type: Some(ActivityType { name: self.activity_type().into_owned() }),
                 activity_id: self.id(number),
                 retry_state: retry_state as i32,
                 ..Default::default()

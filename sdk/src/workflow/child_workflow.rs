@@ -10,7 +10,9 @@ use std::task::{Context, Poll, ready};
 
 use abide_protos::temporal::api::command::v1::StartChildWorkflowExecutionCommandAttributes;
 use abide_protos::temporal::api::command::v1::command::Attributes;
-use abide_protos::temporal::api::common::v1::{Memo, Payload, SearchAttributes, WorkflowExecution, WorkflowType};
+use abide_protos::temporal::api::common::v1::{
+    Memo, Payload, Payloads, SearchAttributes, WorkflowExecution, WorkflowType,
+};
 use abide_protos::temporal::api::enums::v1::TaskQueueKind;
 use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
 use abide_protos::temporal::api::failure::v1::{ChildWorkflowExecutionFailureInfo, Failure as FailureProto};
@@ -21,16 +23,18 @@ use super::child_workflow_options::{
     ChildWorkflowCancellationType, ChildWorkflowOptions, ParentClosePolicy, child_workflow_options,
 };
 use super::context::WorkflowContext;
+use super::described::Described;
 use super::external_workflow::{SignalExternalWorkflow, Target};
 use super::metadata::summary_and_details;
 use super::operation::{AWAITED_AGAIN, AwaitedKind, HandleState, OperationFuture};
 use super::run_state::RunState;
-use crate::converter::{PayloadError, PayloadWriter, to_payload};
+use crate::converter::{PayloadError, PayloadWriter, RawArguments, to_payload};
 use crate::debug_only::debug_only;
 use crate::definition::{Arguments, PayloadValue, SignalOf, Workflow, WorkflowDefinition};
 use crate::duration::to_proto;
 use crate::failure::{CANCELLED, ChildWorkflowFailure, cancelled_failure};
 use crate::header::Headers;
+use crate::interceptor::workflow::{CompletedChildWorkflow, StartChildWorkflowInput};
 use crate::replay::command_queue::CommandBody;
 use crate::replay::jobs::Outcome;
 use crate::replay::machines::child_workflow::{Input, StartChildWorkflow};
@@ -88,7 +92,7 @@ struct Request<W: WorkflowDefinition> {
 struct RunningChild {
     shared: Rc<RunState>,
     state: HandleState<Box<ChildWorkflowFailure>>,
-    workflow_type: Cow<'static, str>,
+    child: Described<Cow<'static, str>, CompletedChildWorkflow>,
     /// Namespace of the child, if it differs from this workflow's.
     namespace: Option<Box<str>>,
     location: &'static Location<'static>,
@@ -107,7 +111,7 @@ debug_only!(impl[W: WorkflowDefinition] ChildWorkflowHandle<W>, |this| {
     run_id: this.execution.run_id,
 });
 
-debug_only!(impl[] RunningChild, |this| { workflow_type: this.workflow_type });
+debug_only!(impl[] RunningChild, |this| { workflow_type: this.workflow_type() });
 
 impl WorkflowContext {
     /// Runs another workflow as a child of this one: `ctx.child_workflow(bill, order).await?` starts it and waits for
@@ -371,21 +375,32 @@ impl<W: WorkflowDefinition> Future for ChildWorkflowHandle<W> {
 }
 
 impl RunningChild {
+    fn workflow_type(&self) -> &str {
+        match &self.child {
+            Described::Named(name) => name,
+            Described::Intercepted(completed) => &completed.workflow_type,
+        }
+    }
+
     fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Payload>, ChildWorkflowFailure>> {
-        Poll::Ready(match ready!(self.state.poll(cx)) {
+        let result = match ready!(self.state.poll(cx)) {
             Ok(Outcome::Completed(result)) => Ok(result),
             Ok(Outcome::Failed(failure)) => {
                 Err(ChildWorkflowFailure::from_proto(self.shared.data_converter.read_failure(*failure)))
             }
             Ok(_) => unreachable!("child workflows have other outcomes"),
             Err(failure) => Err(*failure),
+        };
+        Poll::Ready(match (self.shared.interceptors(), self.child.completed()) {
+            (Some(interceptors), Some(child)) => interceptors.child_workflow_completed(&self.shared, child, result),
+            _ => result,
         })
     }
 
     fn poll_result<T: PayloadValue>(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, ChildWorkflowFailure>> {
         match ready!(self.poll_outcome(cx)) {
             Ok(result) => {
-                let what = format_args!("child workflow `{}`", self.workflow_type);
+                let what = format_args!("child workflow `{}`", self.workflow_type());
                 self.shared.read_result(result.as_ref(), what, self.location).map(Ok)
             }
             Err(failure) => Poll::Ready(Err(failure)),
@@ -398,20 +413,30 @@ impl<W: WorkflowDefinition> Request<W> {
     #[track_caller]
     fn begin(mut self, shared: Rc<RunState>, notes_start: bool) -> (RunningChild, Option<OperationFuture>) {
         shared.must_not_be_read_only("a child workflow");
-        let (workflow_type, location) = (self.workflow.name(), self.location);
+        let (mut workflow_type, location) = (self.workflow.name(), self.location);
         let number = shared.operation_state.borrow_mut().machines.take_child_number();
         let chosen_id = self.workflow_id.take();
-        let generated_id = chosen_id.is_none();
+        let mut generated_id = chosen_id.is_none();
         // The seed, and not `{run id}_{number}`: like the run id, the seed changes with a reset, but the run id need
         // not be kept for it, and the result looks like the ids that other SDKs generate.
-        let workflow_id = chosen_id.unwrap_or_else(|| seeded_uuid(shared.random.borrow().seed(), number));
-        let namespace = self.options.namespace.as_deref().map(Box::from);
-        let kept = workflow_type.clone();
-        let running = |shared, state| RunningChild { shared, state, workflow_type: kept, namespace, location };
+        let mut workflow_id = chosen_id.unwrap_or_else(|| seeded_uuid(shared.random.borrow().seed(), number));
+        let running = |shared, state, child, namespace| RunningChild { shared, state, child, namespace, location };
         if let Some(reason) = shared.cancelled_here() {
-            let failure = cancelled_before_sent(&workflow_type, workflow_id, &reason);
-            return (running(shared, HandleState::ended(Box::new(failure))), None);
+            let state = HandleState::ended(Box::new(cancelled_before_sent(&workflow_type, workflow_id, &reason)));
+            return (running(shared, state, Described::Named(workflow_type), None), None);
         }
+        let mut child = Described::Named(workflow_type.clone());
+        let intercepted = self.intercept(&shared, &workflow_id);
+        if let Some((completed, _)) = &intercepted {
+            generated_id &= completed.workflow_id == workflow_id;
+            workflow_id.clone_from(&completed.workflow_id);
+            workflow_type = Cow::Owned(completed.workflow_type.clone());
+        }
+        let arguments = intercepted.map(|(completed, arguments)| {
+            child = Described::Intercepted(Box::new(completed));
+            arguments
+        });
+        let namespace = self.options.namespace.as_deref().map(Box::from);
         let end = shared.begin_operation(AwaitedKind::Unstarted);
         let start = notes_start.then(|| shared.begin_operation(AwaitedKind::Other));
         let on_cancel = match self.options.cancellation_type.unwrap_or_default() {
@@ -422,25 +447,60 @@ impl<W: WorkflowDefinition> Request<W> {
         };
         let outlives_parent = self.options.parent_close_policy == Some(ParentClosePolicy::Abandon);
         // Nothing is sent on replay, so nothing is serialized.
-        let body = if shared.is_replaying() { None } else { self.body(&shared, &workflow_id) };
+        let body =
+            if shared.is_replaying() { None } else { self.body(&shared, &workflow_type, &workflow_id, arguments) };
         let request = StartChildWorkflow { workflow_id, generated_id, workflow_type, on_cancel, outlives_parent };
         let waiting = Waiting { start, end: Some(end) };
         let operation = shared.carry_out(end, |machines| machines.begin(request, waiting, location, body));
         let start = start.map(|start| OperationFuture::new(shared.clone(), start));
-        (running(shared, HandleState::Running(operation)), start)
+        (running(shared, HandleState::Running(operation), child, namespace), start)
     }
 
-    fn body(self, shared: &RunState, workflow_id: &str) -> Option<CommandBody> {
-        let name = self.workflow.name();
+    /// Shows the child to interceptors. Returns what they are told of its end, and its arguments. `None` without any, or
+    /// with arguments that fail the workflow task.
+    fn intercept(&mut self, shared: &Rc<RunState>, id: &str) -> Option<(CompletedChildWorkflow, RawArguments)> {
+        let interceptors = shared.interceptors()?;
+        let arguments = RawArguments::from_proto(self.written_args(shared)?);
+        let mut input = StartChildWorkflowInput {
+            workflow_type: self.workflow.name().into_owned(),
+            workflow_id: id.to_string(),
+            arguments,
+            headers: std::mem::take(&mut self.headers),
+            options: self.options.clone(),
+            static_summary: self.summary.take(),
+        };
+        interceptors.before(shared, &mut input, |one, ctx, input| one.start_child_workflow(ctx, input));
+        let StartChildWorkflowInput { workflow_type, workflow_id, arguments, headers, options, static_summary } = input;
+        (self.headers, self.options, self.summary) = (headers, options, static_summary);
+        Some((CompletedChildWorkflow { workflow_type, workflow_id }, arguments))
+    }
+
+    /// Writes the arguments. Fails the workflow task if they, the memo or the headers cannot be written.
+    fn written_args(&mut self, shared: &RunState) -> Option<Option<Payloads>> {
         let mut writer = PayloadWriter::new();
-        let written = match self.unwritable {
+        let written = match self.unwritable.take() {
             Some(error) => Err(error),
             None => W::write_args(&self.args, &mut writer),
         };
         if let Err(error) = written {
+            let name = self.workflow.name();
             shared.fail_task(format!("child workflow `{name}` cannot be started: {error}"), self.location);
             return None;
         }
+        Some(writer.finish())
+    }
+
+    fn body(
+        mut self,
+        shared: &RunState,
+        workflow_type: &str,
+        workflow_id: &str,
+        arguments: Option<RawArguments>,
+    ) -> Option<CommandBody> {
+        let input = match arguments {
+            Some(arguments) => arguments.into_proto(),
+            None => self.written_args(shared)?,
+        };
         let options = self.options;
         let own_queue = options.task_queue.as_ref().is_none_or(|queue| **queue == *shared.task_queue);
         let task_queue = options.task_queue.unwrap_or_else(|| shared.task_queue.to_string());
@@ -448,13 +508,13 @@ impl<W: WorkflowDefinition> Request<W> {
         let attributes = StartChildWorkflowExecutionCommandAttributes {
             namespace: options.namespace.unwrap_or_else(|| shared.namespace()),
             workflow_id: workflow_id.to_string(),
-            workflow_type: Some(WorkflowType { name: name.to_string() }),
+            workflow_type: Some(WorkflowType { name: workflow_type.to_string() }),
             task_queue: Some(TaskQueue {
                 name: task_queue,
                 kind: TaskQueueKind::Normal as i32,
                 normal_name: String::new(),
             }),
-            input: writer.finish(),
+            input,
             workflow_execution_timeout: options.execution_timeout.map(to_proto),
             workflow_run_timeout: options.run_timeout.map(to_proto),
             workflow_task_timeout: options.task_timeout.map(to_proto),

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use super::info::WorkflowInfo;
 use super::run_state::RunState;
 use crate::duration::time_from_proto;
+use crate::interceptor::workflow::RunInterceptors;
 use crate::metrics::Meter;
 
 /// The workflow's interface to Temporal. Clones refer to the same context.
@@ -36,6 +37,7 @@ use crate::metrics::Meter;
 /// | show people the workflow's progress | [`set_current_details`](Self::set_current_details), [`event_group`](Self::event_group) |
 /// | count and measure | [`metrics`](Self::metrics) |
 /// | get information about the run | [`info`](Self::info), [`now`](Self::now), [`history_length`](Self::history_length) |
+/// | run code around all workflows of a worker | [`WorkflowInterceptor`](crate::interceptor::WorkflowInterceptor) |
 ///
 /// ```
 /// use abide::prelude::*;
@@ -58,7 +60,8 @@ impl WorkflowContext {
 
     /// Returns information about this run: ids, type, task queue, attempt, timeouts, memo, priority, headers.
     pub fn info(&self) -> &WorkflowInfo {
-        self.shared.info.get().expect("a context is made after the run's start was read")
+        let changed = self.shared.interceptors().and_then(RunInterceptors::info);
+        changed.or_else(|| self.shared.info.get()).expect("a context is made after the run's start was read")
     }
 
     /// Returns the workflow's time: the start of the current workflow task, or the end of a local activity after that.

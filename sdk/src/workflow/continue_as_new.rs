@@ -1,5 +1,6 @@
 //! Continue-as-new: ending a run and starting the next one in its place, with a fresh history.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use abide_protos::temporal::api::command::v1::ContinueAsNewWorkflowExecutionCommandAttributes;
@@ -9,11 +10,14 @@ use abide_protos::temporal::api::taskqueue::v1::TaskQueue;
 use serde::Serialize;
 
 use super::context::WorkflowContext;
-use crate::converter::{PayloadWriter, to_payload};
+use super::run_state::RunState;
+use crate::converter::{PayloadWriter, RawArguments, to_payload};
 use crate::debug_only::debug_only;
 use crate::definition::{Arguments, Workflow, WorkflowDefinition};
 use crate::duration::to_proto;
 use crate::failure::WorkflowError;
+use crate::header::Headers;
+use crate::interceptor::workflow::ContinueAsNewInput;
 use crate::retry_policy::RetryPolicy;
 use crate::search_attributes::{SearchAttributeUpdate, apply};
 use crate::versioning::{ContinueAsNewVersioningBehavior, VersioningIntent};
@@ -21,6 +25,7 @@ use crate::versioning::{ContinueAsNewVersioningBehavior, VersioningIntent};
 /// The next run of this workflow, to be returned: `return ctx.continue_as_new(Player::run, args).into();`.
 #[must_use = "nothing happens unless it is returned: `return ctx.continue_as_new(..).into()`"]
 pub struct ContinueAsNew {
+    shared: Rc<RunState>,
     attributes: Result<ContinueAsNewWorkflowExecutionCommandAttributes, String>,
     /// True if the next run's task queue is this run's.
     own_queue: bool,
@@ -73,7 +78,8 @@ impl WorkflowContext {
                     ..Default::default()
                 }
             });
-        ContinueAsNew { attributes, own_queue: true, versioning_intent: VersioningIntent::Unspecified }
+        let (shared, versioning_intent) = (self.shared.clone(), VersioningIntent::Unspecified);
+        ContinueAsNew { shared, attributes, own_queue: true, versioning_intent }
     }
 }
 
@@ -85,6 +91,28 @@ impl ContinueAsNew {
             self.own_queue = attributes.task_queue.as_ref().is_some_and(|queue| queue.name == name);
             attributes.task_queue = Some(task_queue(name));
         }
+        self
+    }
+
+    /// Shows the next run to interceptors.
+    fn intercepted(mut self) -> Self {
+        let shared = self.shared.clone();
+        let (Some(interceptors), Ok(next)) = (shared.interceptors(), &mut self.attributes) else { return self };
+        let mut input = ContinueAsNewInput {
+            workflow_type: next.workflow_type.take().map(|workflow_type| workflow_type.name).unwrap_or_default(),
+            task_queue: next.task_queue.take().map(|queue| queue.name).unwrap_or_default(),
+            arguments: RawArguments::from_proto(next.input.take()),
+            headers: Headers::from_proto(next.header.take()),
+        };
+        let queue = input.task_queue.clone();
+        interceptors.before(&shared, &mut input, |one, ctx, input| one.continue_as_new(ctx, input));
+        if input.task_queue != queue {
+            self.own_queue = shared.info.get().is_some_and(|info| info.task_queue == input.task_queue);
+        }
+        next.workflow_type = Some(WorkflowType { name: input.workflow_type });
+        next.task_queue = Some(task_queue(input.task_queue));
+        next.input = input.arguments.into_proto();
+        next.header = input.headers.into_boxed().map(|header| *header);
         self
     }
 
@@ -180,6 +208,7 @@ impl ContinueAsNew {
 impl From<ContinueAsNew> for WorkflowError {
     #[track_caller]
     fn from(next: ContinueAsNew) -> Self {
+        let next = next.intercepted();
         match next.attributes {
             Ok(attributes) => {
                 let inherit_build_id = next.versioning_intent.inherits_build_id(next.own_queue);

@@ -1,5 +1,6 @@
 //! External workflows: signals and cancellation requests to workflows that this one need not have started.
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
@@ -10,18 +11,19 @@ use abide_protos::temporal::api::command::v1::command::Attributes;
 use abide_protos::temporal::api::command::v1::{
     RequestCancelExternalWorkflowExecutionCommandAttributes, SignalExternalWorkflowExecutionCommandAttributes,
 };
-use abide_protos::temporal::api::common::v1::WorkflowExecution;
+use abide_protos::temporal::api::common::v1::{Payloads, WorkflowExecution};
 use serde::Serialize;
 
 use super::context::WorkflowContext;
 use super::metadata::user_metadata;
 use super::operation::{AwaitedKind, HandleState};
 use super::run_state::RunState;
-use crate::converter::{PayloadError, PayloadWriter};
+use crate::converter::{PayloadError, PayloadWriter, RawArguments};
 use crate::debug_only::debug_only;
 use crate::definition::SignalDefinition;
 use crate::failure::{ExternalWorkflowFailure, cancelled_failure};
 use crate::header::Headers;
+use crate::interceptor::workflow::{CancelExternalWorkflowInput, SignalExternalWorkflowInput};
 use crate::replay::command_queue::CommandBody;
 use crate::replay::jobs::Outcome;
 use crate::replay::machines::external::{Message, SendMessage};
@@ -207,12 +209,46 @@ impl<S: SignalDefinition> SignalExternalWorkflow<S> {
         }
         let (signal, args) = *self.message.take().expect("a signal is sent once");
         self.shared.must_not_be_read_only("a signal");
-        let message = Message::Signal(signal.name());
+        let mut name = signal.name();
+        let intercepted = self.intercept(&signal, &args);
+        if let Some((changed, _)) = &intercepted {
+            name = Cow::Owned(changed.clone());
+        }
         let (shared, target) = (self.shared.clone(), self.target.clone());
-        target.send(shared, message, self.location, || self.body(&signal, &args))
+        let message = Message::Signal(name.clone());
+        target.send(shared, message, self.location, || {
+            let input = match intercepted {
+                Some((_, arguments)) => arguments.into_proto(),
+                None => self.written_args(&signal, &args)?,
+            };
+            Some(self.body(&name, input))
+        })
     }
 
-    fn body(&mut self, signal: &S, args: &S::Args) -> Option<CommandBody> {
+    /// Shows the signal to interceptors. Returns its name and its arguments after them; `None` without interceptors, and
+    /// for a signal that is not sent.
+    fn intercept(&mut self, signal: &S, args: &S::Args) -> Option<(String, RawArguments)> {
+        let shared = self.shared.clone();
+        let interceptors = shared.interceptors().filter(|_| shared.cancelled_here().is_none())?;
+        let arguments = RawArguments::from_proto(self.written_args(signal, args)?);
+        let mut input = SignalExternalWorkflowInput {
+            name: signal.name().into_owned(),
+            workflow_id: std::mem::take(&mut self.target.execution.workflow_id),
+            run_id: self.target.take_run_id(),
+            namespace: self.target.namespace.take().map(String::from),
+            is_child: self.target.child_only,
+            arguments,
+            headers: std::mem::take(&mut self.headers),
+        };
+        interceptors.before(&shared, &mut input, |one, ctx, input| one.signal_external_workflow(ctx, input));
+        let SignalExternalWorkflowInput { name, workflow_id, run_id, namespace, arguments, headers, .. } = input;
+        self.target.change(workflow_id, run_id, namespace);
+        self.headers = headers;
+        Some((name, arguments))
+    }
+
+    /// Writes the arguments. Fails the workflow task if they, or the headers, cannot be written.
+    fn written_args(&mut self, signal: &S, args: &S::Args) -> Option<Option<Payloads>> {
         let mut writer = PayloadWriter::new();
         let written = match self.unwritable.take() {
             Some(error) => Err(("a header", error)),
@@ -223,18 +259,22 @@ impl<S: SignalDefinition> SignalExternalWorkflow<S> {
             self.shared.fail_task(text, self.location);
             return None;
         }
+        Some(writer.finish())
+    }
+
+    fn body(&mut self, name: &str, input: Option<Payloads>) -> CommandBody {
         #[expect(deprecated, reason = "the server still reads the namespace, and Core still sends it")]
         let attributes = SignalExternalWorkflowExecutionCommandAttributes {
             namespace: self.target.namespace(&self.shared),
             execution: Some(self.target.execution.clone()),
-            signal_name: signal.name().to_string(),
-            input: writer.finish(),
+            signal_name: name.to_string(),
+            input,
             child_workflow_only: self.target.child_only,
             header: self.headers.to_proto(),
             ..Default::default()
         };
         let attributes = Attributes::SignalExternalWorkflowExecutionCommandAttributes(attributes);
-        Some(CommandBody { attributes, user_metadata: user_metadata(self.summary.take()) })
+        CommandBody { attributes, user_metadata: user_metadata(self.summary.take()) }
     }
 }
 
@@ -271,8 +311,25 @@ impl CancelExternalWorkflow {
             return sent;
         }
         self.shared.must_not_be_read_only("a request to cancel");
+        self.intercept();
         let (shared, target) = (self.shared.clone(), self.target.clone());
         target.send(shared, Message::CancelRequest, self.location, || Some(self.body()))
+    }
+
+    /// Shows the request to interceptors, unless it is not sent.
+    fn intercept(&mut self) {
+        let shared = self.shared.clone();
+        let Some(interceptors) = shared.interceptors().filter(|_| shared.cancelled_here().is_none()) else { return };
+        let mut input = CancelExternalWorkflowInput {
+            workflow_id: std::mem::take(&mut self.target.execution.workflow_id),
+            run_id: self.target.take_run_id(),
+            namespace: self.target.namespace.take().map(String::from),
+            reason: std::mem::take(&mut self.reason),
+        };
+        interceptors.before(&shared, &mut input, |one, ctx, input| one.cancel_external_workflow(ctx, input));
+        let CancelExternalWorkflowInput { workflow_id, run_id, namespace, reason } = input;
+        self.target.change(workflow_id, run_id, namespace);
+        self.reason = reason;
     }
 
     fn body(&self) -> CommandBody {
@@ -363,6 +420,15 @@ impl Target {
             HandleState::Running(shared.carry_out(operation, begin))
         };
         DeliveryHandle { shared, workflow_id, state }
+    }
+
+    fn take_run_id(&mut self) -> Option<String> {
+        Some(std::mem::take(&mut self.execution.run_id)).filter(|run_id| !run_id.is_empty())
+    }
+
+    fn change(&mut self, workflow_id: String, run_id: Option<String>, namespace: Option<String>) {
+        self.execution = WorkflowExecution { workflow_id, run_id: run_id.unwrap_or_default() };
+        self.namespace = namespace.map(String::into_boxed_str);
     }
 
     fn namespace(&self, shared: &RunState) -> String {

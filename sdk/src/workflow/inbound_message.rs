@@ -1,5 +1,7 @@
 //! The message whose handler is running now.
 
+use std::cell::RefCell;
+
 use abide_protos::temporal::api::common::v1::Header;
 
 use super::context::WorkflowContext;
@@ -7,6 +9,7 @@ use super::implementation::HandlerKind;
 use crate::bounded_text::name as short;
 use crate::converter::{PayloadError, from_payload};
 use crate::definition::PayloadValue;
+use crate::header::Headers;
 
 /// A signal, an update or a query, for as long as its handler runs.
 #[derive(Debug)]
@@ -18,10 +21,21 @@ pub(crate) struct InboundMessage {
     pub(crate) update_id: String,
     /// Event of a signal; 0 for others.
     pub(crate) signal_event_id: i64,
-    pub(crate) header: Option<Box<Header>>,
+    /// What an interceptor passes on, as soon as it does.
+    pub(crate) header: RefCell<Option<Box<Header>>>,
 }
 
 impl InboundMessage {
+    /// All headers.
+    pub(crate) fn headers(&self) -> Headers {
+        Headers::from_boxed(self.header.borrow().clone())
+    }
+
+    /// Replaces the headers that the handler sees.
+    pub(crate) fn set_headers(&self, headers: Headers) {
+        self.header.replace(headers.into_boxed());
+    }
+
     /// Returns the words that say whose code does something; empty for the main routine.
     pub(crate) fn told(message: Option<&Self>) -> String {
         match message {
@@ -80,7 +94,8 @@ impl WorkflowContext {
     /// Returns an error if the header is not a `T`.
     pub fn message_header<T: PayloadValue>(&self, key: &str) -> Result<Option<T>, PayloadError> {
         let message = self.shared.current_message.borrow();
-        let header = message.as_ref().and_then(|message| message.header.as_ref());
-        header.and_then(|header| header.fields.get(key)).map(from_payload).transpose()
+        let Some(message) = message.as_ref() else { return Ok(None) };
+        let header = message.header.borrow();
+        header.as_ref().and_then(|header| header.fields.get(key)).map(from_payload).transpose()
     }
 }

@@ -12,6 +12,7 @@ use crate::converter::{PayloadError, from_payload, read_first};
 use crate::definition::PayloadValue;
 use crate::duration::time_from_proto;
 use crate::failure::Failure;
+use crate::header::Headers;
 use crate::presence;
 use crate::priority::Priority;
 use crate::retry_policy::RetryPolicy;
@@ -205,6 +206,18 @@ impl WorkflowInfo {
     pub fn header<T: PayloadValue>(&self, key: &str) -> Result<Option<T>, PayloadError> {
         let header = self.rare.as_ref().and_then(|rare| rare.header.as_ref());
         header.and_then(|header| header.fields.get(key)).map(from_payload).transpose()
+    }
+
+    /// All headers that came with the start.
+    pub(crate) fn headers(&self) -> Headers {
+        Headers::from_proto(self.rare.as_ref().and_then(|rare| rare.header.clone()))
+    }
+
+    /// Returns a copy with other headers.
+    pub(crate) fn with_headers(&self, headers: Headers) -> Self {
+        let mut copy = self.clone();
+        copy.rare.get_or_insert_default().header = headers.to_proto();
+        copy
     }
 
     /// The topmost workflow above this one; `None` if this one has no parent.

@@ -8,14 +8,14 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use abide_protos::Timestamp;
-use abide_protos::temporal::api::common::v1::Payloads;
+use abide_protos::temporal::api::common::v1::{Payload, Payloads};
 use abide_protos::temporal::api::enums::v1::RetryState;
 use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
 use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
 use serde::Serialize;
 
 use super::activity_options::ActivityCancellationType;
-use super::activity_request::{ActivityRequest, CallOptions};
+use super::activity_request::{ActivityRequest, CallOptions, Intercepted};
 use super::cancellation::Scope;
 use super::context::WorkflowContext;
 use super::local_activity_options::{
@@ -26,9 +26,11 @@ use super::operation::{AwaitedKind, HandleState, tell_reason};
 use super::run_state::RunState;
 use super::timer::TimerHandle;
 use crate::activity_defaults::HasDefaultTimeout;
+use crate::converter::RawArguments;
 use crate::debug_only::debug_only;
 use crate::definition::{Activity, ActivityDefinition, Arguments};
 use crate::failure::{ACTIVITY_CANCELLED, ActivityFailure, cancelled_failure};
+use crate::interceptor::workflow::ScheduleLocalActivityInput;
 use crate::replay::LocalActivityTask;
 use crate::replay::jobs::{BackOff, Outcome};
 use crate::replay::machines::local_activity::{Input, ScheduleLocalActivity};
@@ -86,7 +88,7 @@ debug_only!(impl[D: ActivityDefinition] LocalActivityCall<D>, |this| {
 });
 
 debug_only!(impl[D: ActivityDefinition] LocalActivityHandle<D>, |this| {
-    activity_type: this.request.definition.name(),
+    activity_type: this.request.activity_type(),
 });
 
 /// Options of one call.
@@ -247,6 +249,8 @@ impl<D: ActivityDefinition> LocalActivityCall<D> {
         let defaults = request.definition.defaults();
         request.options.sharable.fill_defaults(defaults);
         let shared = self.shared.clone();
+        shared.must_not_be_read_only("a local activity");
+        request.intercept(&shared);
         let scope = shared.current_scope.borrow().clone();
         let (state, number) = request.begin(&shared, 1, None);
         LocalActivityHandle { shared, request, phase: Phase::Attempts(state), number, scope }
@@ -307,13 +311,30 @@ impl<D: ActivityDefinition> Future for LocalActivityHandle<D> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
+        let mut result = ready!(this.poll_outcome(cx));
+        if let Some(interceptors) = this.shared.interceptors()
+            && let Some(activity) = this.request.completed(this.number, true)
+        {
+            result = interceptors.activity_completed(&this.shared, &activity, result);
+        }
+        match result {
+            Ok(result) => {
+                let what = format_args!("local activity `{}`", this.request.activity_type());
+                this.shared.read_result(result.as_ref(), what, this.request.location).map(Ok)
+            }
+            Err(failure) => Poll::Ready(Err(failure)),
+        }
+    }
+}
+
+impl<D: ActivityDefinition> LocalActivityHandle<D> {
+    /// Yields the outcome of the last attempt.
+    fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Payload>, ActivityFailure>> {
+        let this = self;
         loop {
             match &mut this.phase {
                 Phase::Attempts(state) => match ready!(state.poll(cx)) {
-                    Ok(Outcome::Completed(result)) => {
-                        let what = format_args!("local activity `{}`", this.request.definition.name());
-                        return this.shared.read_result(result.as_ref(), what, this.request.location).map(Ok);
-                    }
+                    Ok(Outcome::Completed(result)) => return Poll::Ready(Ok(result)),
                     Ok(Outcome::Failed(mut failure)) => {
                         if let Some(reason) = this.scope.cancelled() {
                             tell_reason(&mut failure, &reason);
@@ -372,7 +393,7 @@ impl<D: ActivityDefinition> Request<D> {
         let request = ScheduleLocalActivity {
             seq,
             activity_id: self.activity_id.clone(),
-            activity_type: self.definition.name(),
+            activity_type: self.activity_type(),
             on_cancel: match self.options.sharable.cancellation_type {
                 Some(ActivityCancellationType::TryCancel) => Input::TryCancel,
                 Some(ActivityCancellationType::WaitCancellationCompleted) | None => Input::WaitCancel,
@@ -388,6 +409,28 @@ impl<D: ActivityDefinition> Request<D> {
         (HandleState::Running(operation), seq)
     }
 
+    /// Shows the local activity to interceptors, unless it ends before it begins.
+    fn intercept(&mut self, shared: &Rc<RunState>) {
+        let Some(interceptors) = shared.interceptors() else { return };
+        if shared.cancelled_here().is_some() {
+            return;
+        }
+        let Some(arguments) = self.written_args(shared) else { return };
+        let mut input = ScheduleLocalActivityInput {
+            activity_type: self.definition.name().into_owned(),
+            activity_id: self.activity_id.take(),
+            arguments: RawArguments::from_proto(arguments),
+            headers: std::mem::take(&mut self.headers),
+            options: self.options.sharable.clone(),
+            summary: self.summary.take(),
+        };
+        interceptors.before(shared, &mut input, |one, ctx, input| one.schedule_local_activity(ctx, input));
+        let ScheduleLocalActivityInput { activity_type, activity_id, arguments, headers, options, summary } = input;
+        (self.activity_id, self.headers, self.summary) = (activity_id, headers, summary);
+        self.options.sharable = options;
+        self.intercepted = Some(Box::new(Intercepted { activity_type, arguments }));
+    }
+
     fn task(&self, shared: &RunState, seq: u32, attempt: u32) -> Option<Box<LocalActivityTask>> {
         if !self.has_valid_options(shared) {
             return None;
@@ -397,7 +440,7 @@ impl<D: ActivityDefinition> Request<D> {
         Some(Box::new(LocalActivityTask {
             seq,
             activity_id: self.id(seq),
-            activity_type: self.definition.name().to_string(),
+            activity_type: self.activity_type().into_owned(),
             input: input.unwrap_or_default().payloads,
             header: self.headers.to_proto(),
             attempt,

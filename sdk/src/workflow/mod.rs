@@ -13,6 +13,7 @@ mod concurrency;
 pub(crate) mod condition;
 mod context;
 mod continue_as_new;
+mod described;
 mod event_group;
 mod external_workflow;
 mod function;

@@ -12,16 +12,19 @@ use std::time::Duration;
 
 use abide_protos::temporal::api::command::v1::ScheduleNexusOperationCommandAttributes;
 use abide_protos::temporal::api::command::v1::command::Attributes;
+use abide_protos::temporal::api::common::v1::Payload;
 
 use super::context::WorkflowContext;
+use super::described::Described;
 use super::metadata::user_metadata;
 use super::operation::{AWAITED_AGAIN, AwaitedKind, HandleState, OperationFuture};
 use super::run_state::RunState;
-use crate::converter::to_payload;
+use crate::converter::{RawPayload, to_payload};
 use crate::debug_only::debug_only;
 use crate::definition::PayloadValue;
 use crate::duration::to_proto;
 use crate::failure::NexusOperationFailure;
+use crate::interceptor::workflow::{CompletedNexusOperation, StartNexusOperationInput};
 use crate::nexus::NexusOperation;
 use crate::replay::command_queue::CommandBody;
 use crate::replay::jobs::Outcome;
@@ -66,13 +69,18 @@ pub struct NexusOperationStart<O> {
 #[must_use = "dropping an operation's handle cancels the operation; `detach()` lets it continue"]
 pub struct NexusOperationHandle<O> {
     shared: Rc<RunState>,
-    state: HandleState<Outcome>,
+    state: HandleState<Box<Ended>>,
     operation_token: Option<String>,
-    service: Cow<'static, str>,
-    operation: Cow<'static, str>,
+    operation: Described<Names, CompletedNexusOperation>,
     location: &'static Location<'static>,
     result: PhantomData<fn() -> O>,
 }
+
+/// Outcome of an operation, after interceptors.
+type Ended = Result<Option<Payload>, NexusOperationFailure>;
+
+/// Names of service and operation.
+type Names = (Cow<'static, str>, Cow<'static, str>);
 
 struct Request<I, O> {
     endpoint: String,
@@ -89,7 +97,7 @@ debug_only!(impl[I, O] NexusOperationCall<I, O>, |this| {
 
 debug_only!(impl[O] NexusOperationStart<O>, |this| { handle: this.handle });
 
-debug_only!(impl[O] NexusOperationHandle<O>, |this| { service: this.service, operation: this.operation });
+debug_only!(impl[O] NexusOperationHandle<O>, |this| { service: this.names().0, operation: this.names().1 });
 
 #[derive(Default)]
 struct Options {
@@ -247,12 +255,11 @@ impl<O> Future for NexusOperationStart<O> {
         } else {
             // An operation may end without a separate start.
             match ready!(handle.poll_outcome(cx)) {
-                Outcome::Failed(failure) => {
-                    let failure = handle.shared.data_converter.read_failure(*failure);
+                Err(failure) => {
                     this.handle = None;
-                    return Poll::Ready(Err(NexusOperationFailure::from_proto(failure)));
+                    return Poll::Ready(Err(failure));
                 }
-                outcome => handle.state = HandleState::ended(outcome),
+                ended => handle.state = HandleState::ended(Box::new(ended)),
             }
         }
         this.started = None;
@@ -282,9 +289,29 @@ impl<O> NexusOperationHandle<O> {
         self.state.detach();
     }
 
-    fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Outcome> {
-        self.state.poll(cx).map(|outcome| match outcome {
-            Ok(outcome) | Err(outcome) => outcome,
+    fn names(&self) -> (&str, &str) {
+        match &self.operation {
+            Described::Named((service, operation)) => (service, operation),
+            Described::Intercepted(completed) => (&completed.service, &completed.operation),
+        }
+    }
+
+    fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+        let result = match ready!(self.state.poll(cx)) {
+            Ok(Outcome::Completed(result)) => Ok(result),
+            Ok(Outcome::Failed(failure)) => {
+                let failure = self.shared.data_converter.read_failure(*failure);
+                Err(NexusOperationFailure::from_proto(failure))
+            }
+            Ok(_) => unreachable!("Nexus operations have other outcomes"),
+            // It ended before it began, or its outcome was taken while its start was awaited.
+            Err(ended) => return Poll::Ready(*ended),
+        };
+        Poll::Ready(match (self.shared.interceptors(), self.operation.completed()) {
+            (Some(interceptors), Some(operation)) => {
+                interceptors.nexus_operation_completed(&self.shared, operation, result)
+            }
+            _ => result,
         })
     }
 }
@@ -294,38 +321,46 @@ impl<O: PayloadValue> Future for NexusOperationHandle<O> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match ready!(self.poll_outcome(cx)) {
-            Outcome::Completed(result) => {
-                let what = format_args!("Nexus operation `{}/{}`", self.service, self.operation);
+            Ok(result) => {
+                let (service, operation) = self.names();
+                let what = format_args!("Nexus operation `{service}/{operation}`");
                 self.shared.read_result(result.as_ref(), what, self.location).map(Ok)
             }
-            Outcome::Failed(failure) => {
-                let failure = self.shared.data_converter.read_failure(*failure);
-                Poll::Ready(Err(NexusOperationFailure::from_proto(failure)))
-            }
-            _ => unreachable!("Nexus operations have other outcomes"),
+            Err(failure) => Poll::Ready(Err(failure)),
         }
     }
 }
 
 impl<I: PayloadValue, O> Request<I, O> {
     #[track_caller]
-    fn begin(self, shared: Rc<RunState>, notes_start: bool) -> (NexusOperationHandle<O>, Option<OperationFuture>) {
+    fn begin(mut self, shared: Rc<RunState>, notes_start: bool) -> (NexusOperationHandle<O>, Option<OperationFuture>) {
         shared.must_not_be_read_only("a Nexus operation");
-        let ((service, operation), location) = (self.operation.names(), self.location);
-        let (kept_service, kept_operation) = (service.clone(), operation.clone());
-        let handle = |shared, state| NexusOperationHandle {
+        let location = self.location;
+        let handle = |shared, state, operation| NexusOperationHandle {
             shared,
             state,
             operation_token: None,
-            service: kept_service,
-            operation: kept_operation,
+            operation,
             location,
             result: PhantomData,
         };
         if shared.cancelled_here().is_some() {
+            let (service, operation) = self.operation.names();
             let failure = cancelled_before_sent(&self.endpoint, &service, &operation);
-            return (handle(shared, HandleState::ended(Outcome::Failed(Box::new(failure)))), None);
+            let failure = NexusOperationFailure::from_proto(shared.data_converter.read_failure(failure));
+            let state = HandleState::ended(Box::new(Err(failure)));
+            return (handle(shared, state, Described::Named((service, operation))), None);
         }
+        let input = self.intercept(&shared);
+        let (service, operation) = self.operation.names();
+        let described = match input {
+            None => Described::Named((service.clone(), operation.clone())),
+            Some(_) => Described::Intercepted(Box::new(CompletedNexusOperation {
+                endpoint: self.endpoint.clone(),
+                service: service.to_string(),
+                operation: operation.to_string(),
+            })),
+        };
         let end = shared.begin_operation(AwaitedKind::Unstarted);
         let start = notes_start.then(|| shared.begin_operation(AwaitedKind::Other));
         let on_cancel = match self.options.cancellation_type {
@@ -336,24 +371,51 @@ impl<I: PayloadValue, O> Request<I, O> {
         };
         let endpoint = self.endpoint.clone();
         // Nothing is sent on replay, so nothing is serialized.
-        let body = if shared.is_replaying() { None } else { self.body(&shared) };
+        let body = if shared.is_replaying() { None } else { self.body(&shared, input) };
         let request = ScheduleNexusOperation { endpoint, service, operation, on_cancel };
         let waiting = Waiting { start, end: Some(end) };
         let operation = shared.carry_out(end, |machines| machines.begin(request, waiting, location, body));
         let start = start.map(|start| OperationFuture::new(shared.clone(), start));
-        (handle(shared, HandleState::Running(operation)), start)
+        (handle(shared, HandleState::Running(operation), described), start)
     }
 
-    fn body(self, shared: &RunState) -> Option<CommandBody> {
-        let (service, operation) = (self.operation.service(), self.operation.name());
-        let input = match to_payload(&self.input) {
-            Ok(input) => input,
-            Err(error) => {
-                let text = format!("the input of Nexus operation `{service}/{operation}` cannot be written: {error}");
-                shared.fail_task(text, self.location);
-                return None;
-            }
+    /// Shows the operation to interceptors. Returns its input; `None` without any, or with an input that fails the
+    /// workflow task.
+    fn intercept(&mut self, shared: &Rc<RunState>) -> Option<Payload> {
+        let interceptors = shared.interceptors()?;
+        let input = RawPayload::from_proto(self.written_input(shared)?);
+        let options = &mut self.options;
+        let mut input = StartNexusOperationInput {
+            endpoint: std::mem::take(&mut self.endpoint),
+            service: self.operation.service().to_string(),
+            operation: self.operation.name().to_string(),
+            input,
+            nexus_headers: options.headers.drain().collect(),
+            schedule_to_close_timeout: options.schedule_to_close_timeout,
+            summary: options.summary.take(),
         };
+        interceptors.before(shared, &mut input, |one, ctx, input| one.start_nexus_operation(ctx, input));
+        options.headers = input.nexus_headers.into_iter().map(|(name, value)| (name.to_lowercase(), value)).collect();
+        options.schedule_to_close_timeout = input.schedule_to_close_timeout;
+        options.summary = input.summary;
+        self.endpoint = input.endpoint;
+        self.operation = NexusOperation::named(input.service, input.operation);
+        Some(input.input.into_proto())
+    }
+
+    /// Writes the input. Fails the workflow task if it cannot be written.
+    fn written_input(&self, shared: &RunState) -> Option<Payload> {
+        let failed = |error| {
+            let (service, operation) = (self.operation.service(), self.operation.name());
+            let text = format!("the input of Nexus operation `{service}/{operation}` cannot be written: {error}");
+            shared.fail_task(text, self.location);
+        };
+        to_payload(&self.input).map_err(failed).ok()
+    }
+
+    fn body(self, shared: &RunState, input: Option<Payload>) -> Option<CommandBody> {
+        let input = input.or_else(|| self.written_input(shared))?;
+        let (service, operation) = (self.operation.service(), self.operation.name());
         let options = self.options;
         let attributes = ScheduleNexusOperationCommandAttributes {
             endpoint: self.endpoint,

@@ -25,6 +25,7 @@ use super::state::ReadOnlyCode;
 use crate::bounded_text::type_name;
 use crate::converter::{DataConverter, read_one};
 use crate::definition::PayloadValue;
+use crate::interceptor::workflow::{Interceptors, RunInterceptors};
 use crate::metrics::Metrics;
 use crate::replay::event_groups::CurrentGroups;
 use crate::replay::jobs::Outcome;
@@ -42,6 +43,8 @@ pub(crate) struct RunState {
     pub(crate) data_converter: DataConverter,
     /// Metrics that the author's code records into.
     pub(crate) metrics: Metrics,
+    /// `None` without interceptors. Boxed, because a run that waits is kept in memory.
+    interceptors: Option<Box<RunInterceptors>>,
     /// Root scope of the run. A request to cancel the workflow cancels it.
     pub(crate) root_scope: Rc<Scope>,
     /// Scope of message handlers, once there was one. A request to cancel the workflow concerns only the main routine.
@@ -102,6 +105,7 @@ impl RunState {
         spawn_waker: Waker,
         data_converter: DataConverter,
         metrics: Metrics,
+        interceptors: Option<Interceptors>,
     ) -> Rc<Self> {
         let root_scope = Scope::root();
         Rc::new(Self {
@@ -121,6 +125,7 @@ impl RunState {
             task_queue,
             data_converter,
             metrics,
+            interceptors: interceptors.map(|all| Box::new(RunInterceptors::new(all))),
             current_scope: RefCell::new(root_scope.clone()),
             root_scope,
             handler_scope: OnceCell::new(),
@@ -135,6 +140,11 @@ impl RunState {
             has_ended: Cell::new(false),
             instance: OnceCell::new(),
         })
+    }
+
+    /// The interceptors of the run, if there are any.
+    pub(crate) fn interceptors(&self) -> Option<&RunInterceptors> {
+        self.interceptors.as_deref()
     }
 
     /// Returns the scope of message handlers.

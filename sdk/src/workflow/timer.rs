@@ -17,6 +17,7 @@ use super::run_state::RunState;
 use crate::debug_only::debug_only;
 use crate::duration::to_proto;
 use crate::failure::Cancelled;
+use crate::interceptor::workflow::StartTimerInput;
 use crate::replay::command_queue::CommandBody;
 use crate::replay::jobs::Outcome;
 use crate::replay::machines::timer::StartTimer;
@@ -102,14 +103,19 @@ impl TimerHandle {
     #[track_caller]
     pub(crate) fn start(
         shared: Rc<RunState>,
-        duration: Duration,
-        summary: Option<String>,
+        mut duration: Duration,
+        mut summary: Option<String>,
         location: &'static Location<'static>,
     ) -> Self {
         shared.must_not_be_read_only("a timer");
         let number = shared.operation_state.borrow_mut().machines.take_timer_number();
         if let Some(reason) = shared.cancelled_here() {
             return Self { state: HandleState::ended(Err(Cancelled::new(&*reason))) };
+        }
+        if let Some(interceptors) = shared.interceptors() {
+            let mut input = StartTimerInput { duration, summary };
+            interceptors.before(&shared, &mut input, |one, ctx, input| one.start_timer(ctx, input));
+            StartTimerInput { duration, summary } = input;
         }
         if duration.is_zero() && !shared.zero_timer_is_command() {
             return Self::fired_at_once();

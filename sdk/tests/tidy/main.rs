@@ -46,6 +46,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("runtime", &["runtime"], &["vocabulary", "replay", "workflow"]),
     ("activity", &["activity"], &["vocabulary"]),
     ("client", &["client"], &["vocabulary"]),
+    ("interceptor", &["interceptor"], &["vocabulary", "workflow", "activity", "client"]),
     ("worker", &["worker"], &["vocabulary", "replay", "workflow", "runtime", "activity", "client"]),
     ("replayer", &["replayer"], &["vocabulary", "replay", "workflow", "runtime", "client", "worker"]),
 ];

@@ -45,7 +45,13 @@ impl Source {
     /// Returns the top-level module of `sdk/src` that the file belongs to; `None` for the crate root, `__private`, the guide
     /// and other crates.
     pub(crate) fn module(&self) -> Option<&str> {
-        let module = self.path.strip_prefix("sdk/src/")?.split('/').next()?.trim_end_matches(".rs");
+        let path = self.path.strip_prefix("sdk/src/")?.trim_end_matches(".rs");
+        let mut parts = path.split('/');
+        let module = match parts.next()? {
+            // Interceptors lie together, and belong to the layers of what they are around.
+            "interceptor" => parts.next().filter(|part| *part != "mod").unwrap_or("interceptor"),
+            module => module,
+        };
         (!matches!(module, "lib" | "guide" | "__private")).then_some(module)
     }
 
@@ -69,7 +75,7 @@ impl Source {
             for (at, _) in masked.match_indices(root).filter(|(at, _)| is_ours(*at)) {
                 let rest = at + root.len();
                 let starts = if masked[rest..].starts_with('{') { group(masked, rest) } else { vec![rest] };
-                let names = starts.into_iter().map(|start| (line_of(masked, start), leading_name(&masked[start..])));
+                let names = starts.into_iter().map(|start| (line_of(masked, start), layered_name(&masked[start..])));
                 found.extend(names.filter(|(_, name)| !name.is_empty()).map(|(line, name)| (line, name.to_owned())));
             }
         }
@@ -87,6 +93,14 @@ impl Source {
             found.push(Function { name: name.to_owned(), line, lines: end - line + 1 });
         }
         found
+    }
+}
+
+/// Returns the module that a path begins with; for a path into `interceptor`, the module within it.
+fn layered_name(path: &str) -> &str {
+    match path.strip_prefix("interceptor::").map(leading_name) {
+        Some(name) if name.starts_with(|c: char| c.is_ascii_lowercase()) => name,
+        _ => leading_name(path),
     }
 }
 

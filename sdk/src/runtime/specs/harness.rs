@@ -16,9 +16,10 @@ use abide_protos::temporal::api::query::v1::{WorkflowQuery, WorkflowQueryResult}
 use expect_test::Expect;
 
 use crate::converter::{PayloadError, PayloadReader, PayloadWriter, to_payload};
-use crate::definition::{Arguments, PayloadValue, WorkflowDefinition};
+use crate::definition::{Arguments, PayloadValue, Workflow, WorkflowDefinition};
 use crate::failure::WorkflowError;
 use crate::history::payload_text;
+use crate::interceptor::WorkflowInterceptor;
 use crate::replay::machines::local_activity_marker::RecordedMarker;
 use crate::replay::text::{command_line, message_line, parse_task, update_request};
 use crate::replay::{
@@ -57,6 +58,7 @@ pub(crate) fn check_workflow<W: WorkflowImplementation>(
     let (scratch, told) = (replay(&registry, &history, order, usize::MAX), tell_apart(&registry, &history, order));
     check_paged(&registry, &history, order, &scratch);
     assert_eq!(scratch, told, "left: replayed from scratch; right: fed task by task to a cached run");
+    check_intercepted(&registry, &history, order, &scratch);
     expected.assert_eq(&scratch);
 }
 
@@ -79,7 +81,53 @@ pub(crate) fn check_workflow_recorded<W: WorkflowImplementation>(workflow: W, hi
     let history = parse_task(history).unwrap_or_else(|error| panic!("the spec's history is wrong: {error}"));
     let scratch = replay(&registry, &history, None, usize::MAX);
     check_paged(&registry, &history, None, &scratch);
+    let intercepted = with_interceptors(&registry, [Arc::new(PassesOn) as Arc<dyn WorkflowInterceptor>]);
+    let intercepted = replay(&intercepted, &history, None, usize::MAX);
+    // An update that does not fit has another text there, because its arguments are read later.
+    if !(scratch.starts_with("Fail") && intercepted.starts_with("Fail")) {
+        assert_eq!(scratch, intercepted, "left: without interceptors; right: with one that only passes on");
+    }
     expected.assert_eq(&scratch);
+}
+
+/// Checks the commands with these interceptors, replayed from scratch and fed task by task to a cached run.
+#[track_caller]
+pub(crate) fn check_with<Kind, W: Workflow<Kind>>(
+    interceptors: &[Arc<dyn WorkflowInterceptor>],
+    workflow: W,
+    history: &str,
+    expected: Expect,
+) where
+    W::Definition: WorkflowImplementation,
+{
+    let registry = with_interceptors(&registry(workflow.definition()), interceptors.iter().cloned());
+    let history = parse_task(history).unwrap_or_else(|error| panic!("the spec's history is wrong: {error}"));
+    let (scratch, told) = (replay(&registry, &history, None, usize::MAX), tell_apart(&registry, &history, None));
+    check_paged(&registry, &history, None, &scratch);
+    assert_eq!(scratch, told, "left: replayed from scratch; right: fed task by task to a cached run");
+    expected.assert_eq(&scratch);
+}
+
+/// Replays a history of a closure, without interceptors.
+#[track_caller]
+pub(crate) fn check_replayed_plainly<F, Fut, T>(workflow: F, history: &str, expected: Expect)
+where
+    F: Fn(WorkflowContext) -> Fut + Copy + Send + Sync + 'static,
+    Fut: Future<Output = Result<T, WorkflowError>> + 'static,
+    T: PayloadValue,
+{
+    let history = parse_task(history).unwrap_or_else(|error| panic!("the spec's history is wrong: {error}"));
+    expected.assert_eq(&replay(&registry(Closure { code: workflow }), &history, None, usize::MAX));
+}
+
+/// Returns a workflow of a closure, for [`check_with`].
+pub(crate) fn closure<F, Fut, T>(code: F) -> impl WorkflowImplementation
+where
+    F: Fn(WorkflowContext) -> Fut + Copy + Send + Sync + 'static,
+    Fut: Future<Output = Result<T, WorkflowError>> + 'static,
+    T: PayloadValue,
+{
+    Closure { code }
 }
 
 /// Checks that pages may end anywhere: within a task, after its last event, among the markers that are read ahead.
@@ -89,6 +137,29 @@ fn check_paged(registry: &Arc<WorkflowRegistry>, history: &TaskHistory, order: O
         let paged = replay(registry, history, order, page);
         assert_eq!(scratch, paged, "left: read at once; right: read in pages of {page} events");
     }
+}
+
+/// Checks that an interceptor that only passes on changes nothing.
+#[track_caller]
+fn check_intercepted(registry: &Arc<WorkflowRegistry>, history: &TaskHistory, order: Option<RunOrder>, scratch: &str) {
+    let registry = &with_interceptors(registry, [Arc::new(PassesOn) as Arc<dyn WorkflowInterceptor>]);
+    let (replayed, told) = (replay(registry, history, order, usize::MAX), tell_apart(registry, history, order));
+    assert_eq!(scratch, replayed, "left: without interceptors; right: with one that only passes on");
+    assert_eq!(scratch, told, "left: without interceptors; right: with one, fed task by task to a cached run");
+}
+
+/// Has the methods that every interceptor has.
+pub(crate) struct PassesOn;
+
+impl WorkflowInterceptor for PassesOn {}
+
+pub(crate) fn with_interceptors(
+    registry: &Arc<WorkflowRegistry>,
+    interceptors: impl IntoIterator<Item = Arc<dyn WorkflowInterceptor>>,
+) -> Arc<WorkflowRegistry> {
+    let mut registry = WorkflowRegistry::clone(registry);
+    interceptors.into_iter().for_each(|interceptor| registry.add_interceptor(interceptor));
+    Arc::new(registry)
 }
 
 /// Creates a run of a closure, for specs that give it its inputs themselves.

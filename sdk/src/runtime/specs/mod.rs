@@ -4,6 +4,7 @@
 //! short pages. All three must give the same commands for every task, live or replayed.
 
 mod harness;
+mod interceptors;
 mod log;
 mod messages;
 mod operations;

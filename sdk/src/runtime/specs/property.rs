@@ -4,6 +4,7 @@
 //! outcomes. All random choices come from proptest, so that a failure shrinks to a small program and history.
 
 mod children;
+mod interceptors;
 mod local_activities;
 mod nexus;
 mod program;
@@ -12,6 +13,7 @@ mod updates;
 
 use proptest::prelude::*;
 
+use self::interceptors::Interceptors;
 use self::program::Step;
 use self::server::Server;
 
@@ -20,12 +22,13 @@ proptest! {
 
     #[test]
     fn after_every_task_a_replay_gives_the_same_commands(
+        interceptors in prop::sample::select(Interceptors::ALL),
         program in program::steps(),
         signals in prop::collection::vec(program::steps(), 0..4),
         updates in prop::collection::vec(program::steps(), 0..4),
         choices in prop::collection::vec(any::<u8>(), 0..150),
     ) {
-        play(program, signals, updates, choices);
+        play(interceptors, program, signals, updates, choices);
     }
 }
 
@@ -34,8 +37,14 @@ fn cases() -> u32 {
     std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(200)
 }
 
-fn play(program: Vec<Step>, signals: Vec<Vec<Step>>, updates: Vec<Vec<Step>>, choices: Vec<u8>) -> Server {
-    let mut server = Server::new(&program, signals, updates, choices);
+fn play(
+    interceptors: Interceptors,
+    program: Vec<Step>,
+    signals: Vec<Vec<Step>>,
+    updates: Vec<Vec<Step>>,
+    choices: Vec<u8>,
+) -> Server {
+    let mut server = Server::new(interceptors, &program, signals, updates, choices);
     for _ in 0..16 {
         server.workflow_task();
         if !server.goes_on() {
@@ -55,7 +64,7 @@ fn found_an_update_right_after_a_task_that_issued_nothing() {
         Step::Shielded(vec![Step::StartActivity(TryCancel)]),
     ];
     let update = vec![Step::Scope(vec![Step::StartLocalActivity(TryCancel)])];
-    play(program, vec![], vec![update], vec![0, 24, 0, 24, 9, 177, 0, 0, 0, 0]);
+    play(Interceptors::None, program, vec![], vec![update], vec![0, 24, 0, 24, 9, 177, 0, 0, 0, 0]);
 }
 
 /// The same, and the task that accepts the update issues other commands before.
@@ -68,7 +77,7 @@ fn found_an_update_that_is_accepted_after_other_commands() {
     ];
     let signal = vec![Step::Shielded(vec![Step::Patch { number: 0, deprecated: false }])];
     let update = vec![Step::Spawn(vec![Step::StartLocalActivity(TryCancel)])];
-    play(program, vec![signal], vec![update], vec![0, 0, 0, 184, 0, 24, 0, 1, 0, 0, 29, 0]);
+    play(Interceptors::None, program, vec![signal], vec![update], vec![0, 0, 0, 184, 0, 24, 0, 1, 0, 0, 29, 0]);
 }
 
 /// Events that the histories of such programs contain.
@@ -147,7 +156,8 @@ fn the_programs_reach_what_they_are_for() {
     for seed in 0..60_u32 {
         let mixed = |n: u32| (seed * 1000 + n).wrapping_mul(0x9e37_79b9) >> 24;
         let choices = (0..150).map(|n| mixed(n) as u8).collect();
-        let server = play(program.clone(), vec![branch.clone()], updates.clone(), choices);
+        let interceptors = Interceptors::ALL[seed as usize % Interceptors::ALL.len()];
+        let server = play(interceptors, program.clone(), vec![branch.clone()], updates.clone(), choices);
         seen.extend(server.event_types());
     }
     for expected in EXPECTED {

@@ -4,7 +4,7 @@ use expect_test::{Expect, expect};
 
 use crate::duration::{mins, secs};
 use crate::failure::ActivityFailure;
-use crate::runtime::specs::harness::{FIRST_TASK, after_first_task, check, check_recorded, run_of, task};
+use crate::runtime::specs::harness::{FIRST_TASK, after_first_task, check, check_replayed_plainly, run_of, task};
 use crate::workflow::ActivityOptions;
 use crate::{ActivityError, ApplicationFailure, RetryPolicy, activity};
 
@@ -306,8 +306,8 @@ fn a_missing_result_reads_as_unit_and_as_none() {
 
 #[test]
 fn replay_does_not_serialize_inputs() {
-    // The argument cannot be written at all. Nothing is sent on replay, so nothing notices.
-    check_recorded(
+    // The argument cannot be written at all. Nothing is sent on replay, so nothing notices. (Interceptors would.)
+    check_replayed_plainly(
         |ctx| async move {
             Ok(ctx
                 .activity(keyed, crate::runtime::specs::tasks::failing_tasks::unwritable())

@@ -24,6 +24,7 @@ use abide_protos::temporal::api::query::v1::WorkflowQuery;
 
 use super::super::harness::{new_run, registry, text};
 use super::children::Child;
+use super::interceptors::Interceptors;
 use super::local_activities::{LocalActivity, Told};
 use super::nexus::{NexusCancelRequest, NexusOperation};
 use super::program::{Interpreter, Step};
@@ -44,6 +45,8 @@ struct Activity {
 /// A workflow's history, its pending operations, and the run in a worker's cache.
 pub(super) struct Server {
     registry: Arc<WorkflowRegistry>,
+    /// For replays from scratch.
+    replaying: Arc<WorkflowRegistry>,
     pub(super) cached: WorkflowRun,
     /// Number of events that the cached run was given.
     told: usize,
@@ -75,11 +78,18 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) fn new(program: &[Step], signals: Vec<Vec<Step>>, updates: Vec<Vec<Step>>, choices: Vec<u8>) -> Self {
-        let registry = registry(Interpreter::run);
+    pub(super) fn new(
+        interceptors: Interceptors,
+        program: &[Step],
+        signals: Vec<Vec<Step>>,
+        updates: Vec<Vec<Step>>,
+        choices: Vec<u8>,
+    ) -> Self {
+        let (registry, replaying) = interceptors.registries(&registry(Interpreter::run));
         let mut server = Self {
             cached: new_run(&registry, None),
             registry,
+            replaying,
             told: 0,
             events: Vec::new(),
             timers: Vec::new(),
@@ -182,7 +192,7 @@ impl Server {
 
     /// Checks that the history replays to its end.
     pub(super) fn check_whole_history(&mut self) {
-        let mut run = new_run(&self.registry, None);
+        let mut run = new_run(&self.replaying, None);
         let told = replay(&mut run, &self.events, Until::End, self.events.len(), Vec::new(), &[]);
         assert_eq!(told, "Idle", "{}", self.history());
         assert_eq!(run.replayed_outcome().is_some(), self.closed, "{}", self.history());
@@ -234,7 +244,7 @@ impl Server {
         let (output, told) = self.run_local_activities(output);
         let cached = without_indexes(&text(&output));
         for page in [self.events.len(), 1, 1 + self.choose(5)] {
-            let run = &mut new_run(&self.registry, None);
+            let run = &mut new_run(&self.replaying, None);
             let scratch =
                 without_indexes(&replay(run, &self.events, Until::Started(started), page, messages.clone(), &told));
             let history = self.history();

@@ -1,0 +1,140 @@
+//! The inputs of interceptors before a workflow's commands.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::converter::{RawArguments, RawPayload};
+use crate::header::Headers;
+use crate::workflow::{ActivityOptions, ChildWorkflowOptions, LocalActivityOptions};
+
+/// An activity that is about to be scheduled.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ScheduleActivityInput {
+    /// The activity type's name.
+    pub activity_type: String,
+    /// The activity's id within the workflow; `None` for the next number.
+    pub activity_id: Option<String>,
+    /// The arguments.
+    pub arguments: RawArguments,
+    /// The headers.
+    pub headers: Headers,
+    /// The options, with the activity's defaults. To change one: `input.options = input.options.clone().priority(..)`.
+    pub options: ActivityOptions,
+    /// A short text about the call, for people; `None` without one.
+    pub summary: Option<String>,
+}
+
+/// A local activity that is about to begin.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ScheduleLocalActivityInput {
+    /// The activity type's name.
+    pub activity_type: String,
+    /// The activity's id within the workflow; `None` for the next number.
+    pub activity_id: Option<String>,
+    /// The arguments.
+    pub arguments: RawArguments,
+    /// The headers.
+    pub headers: Headers,
+    /// The options, with the activity's defaults.
+    pub options: LocalActivityOptions,
+    /// A short text about the call, for people; `None` without one.
+    pub summary: Option<String>,
+}
+
+/// A child workflow that is about to be started.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct StartChildWorkflowInput {
+    /// The workflow type's name.
+    pub workflow_type: String,
+    /// The child's workflow id, chosen or generated.
+    pub workflow_id: String,
+    /// The arguments.
+    pub arguments: RawArguments,
+    /// The headers.
+    pub headers: Headers,
+    /// The options.
+    pub options: ChildWorkflowOptions,
+    /// One line about the child, for people; `None` without one.
+    pub static_summary: Option<String>,
+}
+
+/// A signal that is about to be sent to another workflow.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SignalExternalWorkflowInput {
+    /// The signal's name.
+    pub name: String,
+    /// Workflow id of the recipient.
+    pub workflow_id: String,
+    /// Run id of the recipient; `None` for its latest run.
+    pub run_id: Option<String>,
+    /// Namespace of the recipient; `None` for the sender's own.
+    pub namespace: Option<String>,
+    /// True if the recipient must be a child of the sender. A change has no effect.
+    pub is_child: bool,
+    /// The arguments.
+    pub arguments: RawArguments,
+    /// The headers.
+    pub headers: Headers,
+}
+
+/// A request to cancel that is about to be sent to another workflow.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct CancelExternalWorkflowInput {
+    /// Workflow id of the recipient.
+    pub workflow_id: String,
+    /// Run id of the recipient; `None` for its latest run.
+    pub run_id: Option<String>,
+    /// Namespace of the recipient; `None` for the sender's own.
+    pub namespace: Option<String>,
+    /// The reason; may be empty.
+    pub reason: String,
+}
+
+/// A Nexus operation that is about to be called.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct StartNexusOperationInput {
+    /// Name of the endpoint.
+    pub endpoint: String,
+    /// Name of the service.
+    pub service: String,
+    /// Name of the operation.
+    pub operation: String,
+    /// The operation's input.
+    pub input: RawPayload,
+    /// The headers of the request to the handler. The history stores them as plain text; names are in lower case.
+    pub nexus_headers: BTreeMap<String, String>,
+    /// Limit from the call to the end of the operation; `None` for the workflow's own.
+    pub schedule_to_close_timeout: Option<Duration>,
+    /// A short text about the call, for people; `None` without one.
+    pub summary: Option<String>,
+}
+
+/// A timer that is about to be started.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct StartTimerInput {
+    /// Time until the timer fires.
+    pub duration: Duration,
+    /// A short text about the timer, for people; `None` without one.
+    pub summary: Option<String>,
+}
+
+/// The next run, which is about to replace this one.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ContinueAsNewInput {
+    /// The workflow type's name.
+    pub workflow_type: String,
+    /// The task queue.
+    pub task_queue: String,
+    /// The arguments.
+    pub arguments: RawArguments,
+    /// The headers. Those of this run are not kept, so an interceptor that propagates them sets them here.
+    pub headers: Headers,
+}
