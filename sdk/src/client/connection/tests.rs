@@ -158,6 +158,37 @@ async fn a_long_poll_may_take_70_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn every_attempt_is_counted_by_its_method_and_status() {
+    let metrics = Metrics::default();
+    let script = Script::default()
+        .then_fail(2, Code::Unavailable, "starting")
+        .then(CountWorkflowExecutionsResponse::default())
+        .then(PollWorkflowTaskQueueResponse::default())
+        .then_fail(1, Code::NotFound, "no such queue");
+    let connection = script.connect(&ClientOptions::default().namespace("orders").metrics(metrics.clone())).await;
+    connection.call(count("orders")).await.unwrap();
+    connection.long_poll(PollWorkflowTaskQueueRequest::default()).await.unwrap();
+    connection.long_poll(PollWorkflowTaskQueueRequest::default()).await.unwrap_err();
+    // A server that is not there: nothing listens on this port.
+    let nowhere = ClientOptions::new("127.0.0.1:1").metrics(metrics.clone());
+    Connection::connect(&nowhere).await.unwrap_err();
+
+    let total = |name: &str, labels: &[(&str, &str)]| metrics.total(&format!("temporal_{name}"), labels);
+    let call = [("namespace", "orders"), ("operation", "CountWorkflowExecutions")];
+    assert_eq!(
+        [total("request", &call), total("request_latency", &call), total("request_failure", &call)],
+        [3.0, 3.0, 2.0]
+    );
+    assert_eq!(total("request_failure", &[call[1], ("status_code", "UNAVAILABLE")]), 2.0);
+    let poll = [("namespace", "orders"), ("operation", "PollWorkflowTaskQueue")];
+    assert_eq!([total("long_request", &poll), total("long_request_latency", &poll)], [2.0, 2.0]);
+    assert_eq!(total("long_request_failure", &[poll[1], ("status_code", "NOT_FOUND")]), 1.0);
+    assert_eq!(total("request", &poll), 0.0);
+    let lost = [("namespace", "default"), ("operation", "GetSystemInfo"), ("status_code", "TRANSPORT_ERROR")];
+    assert_eq!(total("request_failure", &lost), 1.0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_that_may_succeed_later_is_sent_again_unchanged() {
     let script = Script::default()
         .then_fail(3, Code::Unavailable, "starting")
