@@ -150,7 +150,7 @@ impl ActivityWorker {
         let converter = self.shared.data_converter();
         let deadline = began + timeout_of(&task).unwrap_or(NO_DEADLINE).min(LONGEST_TIMEOUT);
         let decoded = decode_by(converter, &mut task, deadline).await;
-        let task_token = task.task_token.clone();
+        let target = ServerTarget { shared: Arc::clone(&self.shared), task_token: task.task_token.clone() };
         let (info, input, earlier) = unpack(task, &self.shared.task_queue);
         let options = &self.shared.options;
         let interval = throttle_interval(
@@ -158,7 +158,6 @@ impl ActivityWorker {
             options.default_heartbeat_throttle_interval,
             options.max_heartbeat_throttle_interval,
         );
-        let target = ServerTarget { shared: Arc::clone(&self.shared), task_token: task_token.clone() };
         let heartbeats =
             Heartbeats::new(target, interval, self.shared.limits.blob, cancellation.clone(), earlier.clone());
         let outbound = Box::new(AttemptHost {
