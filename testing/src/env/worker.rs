@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use abide::activity::{Activities, ActivityRegistry};
 use abide::client::Client;
+use abide::interceptor::WorkflowInterceptor;
 use abide::worker::{DeploymentOptions, Registered, Worker, WorkerBuilder};
 use abide::workflow::WorkflowImplementation;
 use abide::{
@@ -74,6 +75,44 @@ impl TestWorker {
         self.has_workflows = true;
         self.is_versioned |= workflow.versioning_behavior().is_some();
         self.builder = self.builder.workflow(workflow);
+        self
+    }
+
+    /// Runs an interceptor around all workflows of the worker, mocks of children included, and around their replay at the
+    /// end of the test. The first that is added is the outermost.
+    ///
+    /// ```
+    /// use abide::interceptor::{StartTimerInput, WorkflowInterceptor};
+    /// use abide::prelude::*;
+    /// use abide_testing::TestWorkflowEnvironment;
+    ///
+    /// /// Lets no timer take longer than a day.
+    /// struct Hurry;
+    ///
+    /// impl WorkflowInterceptor for Hurry {
+    ///     fn start_timer(&self, _: &WorkflowContext, input: &mut StartTimerInput) {
+    ///         input.duration = input.duration.min(days(1));
+    ///     }
+    /// }
+    ///
+    /// #[workflow]
+    /// async fn remind(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+    ///     Ok(ctx.timer(days(30)).await?)
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let env = TestWorkflowEnvironment::start().await?;
+    /// let worker = env.worker("reminders").workflow(remind).workflow_interceptor(Hurry);
+    /// env.run(worker, env.client().execute(remind, ()).task_queue("reminders")).await?;
+    /// assert_eq!(env.elapsed(), days(1));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn workflow_interceptor(mut self, interceptor: impl WorkflowInterceptor) -> Self {
+        let interceptor: Arc<dyn WorkflowInterceptor> = Arc::new(interceptor);
+        self.replayer = self.replayer.interceptor(Arc::clone(&interceptor));
+        self.builder = self.builder.workflow_interceptor(interceptor);
         self
     }
 

@@ -25,6 +25,7 @@ mod ends;
 mod event_groups;
 mod external;
 mod headers;
+mod interceptors;
 mod lists;
 mod local_activities;
 mod long_histories;
