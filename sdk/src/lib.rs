@@ -35,6 +35,8 @@ pub mod workflow;
 
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "client")]
+pub mod plugin;
 // Pages without code: only the documentation and its tests need them.
 #[cfg(all(any(doc, doctest), feature = "worker"))]
 pub mod guide;

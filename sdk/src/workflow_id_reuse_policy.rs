@@ -29,4 +29,12 @@ impl WorkflowIdReusePolicy {
             Self::TerminateIfRunning => terminate,
         }) as i32
     }
+
+    /// Returns `None` if the request leaves the policy to the server.
+    #[cfg(feature = "client")]
+    pub(crate) fn from_proto(value: i32) -> Option<Self> {
+        let all =
+            [Self::AllowDuplicate, Self::AllowDuplicateFailedOnly, Self::RejectDuplicate, Self::TerminateIfRunning];
+        all.into_iter().find(|policy| policy.to_proto() == value)
+    }
 }

@@ -10,8 +10,10 @@ use serde::Serialize;
 use super::cancellation::{ActivityCancelReason, ActivityCancellation};
 use super::info::ActivityInfo;
 use super::resume::Resumed;
-use crate::converter::{PayloadError, read_one, to_payload};
+use crate::converter::{PayloadError, RawArguments, read_one, to_payload};
 use crate::definition::PayloadValue;
+use crate::header::Headers;
+use crate::interceptor::activity::ActivityInterceptor;
 use crate::metrics::{Meter, Metrics};
 
 /// The context of a running activity attempt: its info, heartbeats and cancellation. Clones refer to the same context.
@@ -225,9 +227,37 @@ impl ActivityContext {
     #[doc(hidden)]
     #[must_use = "only the returned context is observed"]
     pub fn heard_by(&self, hears: impl Fn() + Send + Sync + 'static) -> Self {
-        let outbound = Box::new(Heard { hears, to: self.clone() });
-        let Inner { info, heartbeat_details, cancellation, .. } = &*self.inner;
-        Self::with_heartbeat_details(info.clone(), heartbeat_details.clone(), cancellation.clone(), outbound)
+        self.derived(self.inner.info.clone(), move |_, _| hears())
+    }
+
+    /// Returns this context with interceptors that see its heartbeats.
+    pub(crate) fn with_interceptors(&self, interceptors: &Arc<[Arc<dyn ActivityInterceptor>]>) -> Self {
+        let interceptors = Arc::clone(interceptors);
+        self.derived(self.inner.info.clone(), move |info, details| {
+            let mut shown = RawArguments::from_payloads(std::mem::take(details));
+            interceptors.iter().for_each(|interceptor| interceptor.heartbeat(info, &mut shown));
+            *details = shown.into_payloads();
+        })
+    }
+
+    /// Returns this context with these headers.
+    pub(crate) fn with_headers(&self, headers: &Headers) -> Self {
+        let header = headers.to_proto().unwrap_or_default();
+        if header == self.inner.info.header {
+            return self.clone();
+        }
+        self.derived(ActivityInfo { header, ..self.inner.info.clone() }, |_, _| {})
+    }
+
+    /// Returns a context of the same attempt with this info. Its heartbeats pass through `before`.
+    fn derived(
+        &self,
+        info: ActivityInfo,
+        before: impl Fn(&ActivityInfo, &mut Vec<Payload>) + Send + Sync + 'static,
+    ) -> Self {
+        let outbound = Box::new(Through { before, to: self.clone() });
+        let Inner { heartbeat_details, cancellation, .. } = &*self.inner;
+        Self::with_heartbeat_details(info, heartbeat_details.clone(), cancellation.clone(), outbound)
     }
 
     /// Returns true if this waker is woken when the attempt should stop. Test environments use it to find out if the
@@ -238,14 +268,15 @@ impl ActivityContext {
     }
 }
 
-struct Heard<F> {
-    hears: F,
+/// The way to another context's host, past code that sees the heartbeats.
+struct Through<F> {
+    before: F,
     to: ActivityContext,
 }
 
-impl<F: Fn() + Send + Sync> ActivityOutbound for Heard<F> {
-    fn heartbeat(&self, details: Vec<Payload>) {
-        (self.hears)();
+impl<F: Fn(&ActivityInfo, &mut Vec<Payload>) + Send + Sync> ActivityOutbound for Through<F> {
+    fn heartbeat(&self, mut details: Vec<Payload>) {
+        (self.before)(self.to.info(), &mut details);
         self.to.inner.outbound.heartbeat(details);
     }
 

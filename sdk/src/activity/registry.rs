@@ -13,6 +13,7 @@ use super::context::ActivityContext;
 use crate::converter::{PayloadReader, to_payload};
 use crate::definition::{Activity, ActivityDefinition, ByValue};
 use crate::failure::{ActivityError, ApplicationFailure};
+use crate::interceptor::activity::{ActivityInterceptor, InterceptedActivity};
 
 /// A running attempt.
 pub type ActivityFuture<T> = Pin<Box<dyn Future<Output = Result<T, ActivityError>> + Send>>;
@@ -139,6 +140,16 @@ impl ActivityRegistry {
             fallback: self.fallback.clone().map(&around),
             duplicates: self.duplicates.clone(),
         }
+    }
+
+    /// Returns a registry with these interceptors around each activity, the first one outermost. Without interceptors, it
+    /// is a plain copy.
+    pub fn intercepted(&self, interceptors: &[Arc<dyn ActivityInterceptor>]) -> Self {
+        if interceptors.is_empty() {
+            return self.clone();
+        }
+        let interceptors: Arc<[_]> = interceptors.into();
+        self.wrapped(|activity| Arc::new(InterceptedActivity { activity, interceptors: Arc::clone(&interceptors) }))
     }
 
     /// Adds all activities of another registry, with its fallback if it has one.

@@ -11,11 +11,15 @@ use abide_protos::temporal::api::workflowservice::v1::{
 use serde::Serialize;
 
 use super::Client;
+use super::call::{Call, answer_is_output};
 use super::connection::Connection;
 use super::errors::AsyncActivityError;
 use super::rpc_error::RpcError;
-use crate::converter::to_payload;
+use crate::converter::{RawArguments, RawPayload, to_payload};
 use crate::failure::ApplicationFailure;
+use crate::interceptor::client::{
+    CancelActivityInput, CompleteActivityInput, FailActivityInput, HeartbeatActivityInput,
+};
 
 /// Reports the result of an activity attempt that ended with
 /// [`ActivityError::will_complete_async`](crate::ActivityError::will_complete_async) (Temporal's asynchronous activity
@@ -41,14 +45,24 @@ use crate::failure::ApplicationFailure;
 #[must_use = "nothing is reported until `complete`, `fail` or another report is awaited"]
 pub struct AsyncActivityHandle {
     connection: Connection,
-    attempt: Attempt,
+    activity: AsyncActivityId,
 }
 
-/// The identification of an attempt.
-#[derive(Clone)]
-enum Attempt {
-    Token(Vec<u8>),
-    Id { workflow_id: String, run_id: String, activity_id: String },
+/// Tells which activity attempt a report is about. `Debug` and `Display` do not show the token.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AsyncActivityId {
+    /// The attempt with this [task token](crate::ActivityInfo::task_token).
+    TaskToken(Vec<u8>),
+    /// The attempt of this activity that is open when the report arrives.
+    Id {
+        /// Workflow id of the workflow that scheduled the activity.
+        workflow_id: String,
+        /// Run id of that workflow; empty for the open run.
+        run_id: String,
+        /// Activity id within the workflow.
+        activity_id: String,
+    },
 }
 
 /// The server's answer to a heartbeat.
@@ -68,7 +82,10 @@ impl Client {
     /// Returns a handle to the activity attempt with that [task token](crate::ActivityInfo::task_token), to report its
     /// result. Makes no call yet.
     pub fn async_activity(&self, task_token: impl Into<Vec<u8>>) -> AsyncActivityHandle {
-        AsyncActivityHandle { connection: self.connection().clone(), attempt: Attempt::Token(task_token.into()) }
+        AsyncActivityHandle {
+            connection: self.connection().clone(),
+            activity: AsyncActivityId::TaskToken(task_token.into()),
+        }
     }
 
     /// Returns a handle to the activity with that id in a workflow, to report the result of the attempt that is open at
@@ -79,29 +96,28 @@ impl Client {
         run_id: impl Into<String>,
         activity_id: impl Into<String>,
     ) -> AsyncActivityHandle {
-        let attempt =
-            Attempt::Id { workflow_id: workflow_id.into(), run_id: run_id.into(), activity_id: activity_id.into() };
-        AsyncActivityHandle { connection: self.connection().clone(), attempt }
+        let (workflow_id, run_id, activity_id) = (workflow_id.into(), run_id.into(), activity_id.into());
+        let activity = AsyncActivityId::Id { workflow_id, run_id, activity_id };
+        AsyncActivityHandle { connection: self.connection().clone(), activity }
     }
 }
 
 /// Sends a request that the API has in two forms, by token and by ids, with one field of its own.
 macro_rules! send {
-    ($handle:ident, $by_token:ident | $by_id:ident { $field:ident }) => {
-        send!($handle, $by_token | $by_id { $field }, |_answer| ())
+    ($activity:expr, $connection:ident, $by_token:ident | $by_id:ident { $field:ident }) => {
+        send!($activity, $connection, $by_token | $by_id { $field }, |_answer| ())
     };
-    ($handle:ident, $by_token:ident | $by_id:ident { $field:ident }, |$answer:ident| $read:expr) => {{
-        let connection = &$handle.connection;
-        let (identity, namespace) = (connection.identity().to_string(), connection.namespace().to_string());
-        match $handle.attempt.clone() {
-            Attempt::Token(task_token) => {
+    ($activity:expr, $connection:ident, $by_token:ident | $by_id:ident { $field:ident }, |$answer:ident| $read:expr) => {{
+        let (identity, namespace) = ($connection.identity().to_string(), $connection.namespace().to_string());
+        match $activity {
+            AsyncActivityId::TaskToken(task_token) => {
                 let request = $by_token { task_token, $field, identity, namespace, ..Default::default() };
-                connection.call_coded(request).await.map(|$answer| $read)
+                $connection.call_coded(request).await.map(|$answer| $read)
             }
-            Attempt::Id { workflow_id, run_id, activity_id } => {
+            AsyncActivityId::Id { workflow_id, run_id, activity_id } => {
                 let request =
                     $by_id { namespace, workflow_id, run_id, activity_id, $field, identity, ..Default::default() };
-                connection.call_coded(request).await.map(|$answer| $read)
+                $connection.call_coded(request).await.map(|$answer| $read)
             }
         }
     }};
@@ -113,11 +129,8 @@ impl AsyncActivityHandle {
     /// # Errors
     /// [`AsyncActivityError`]: the activity is not waiting for a result, serde refuses the result, or the call failed.
     pub async fn complete<T: Serialize + 'static>(&self, result: &T) -> Result<(), AsyncActivityError> {
-        let result = one(to_payload(result)?);
-        self.checked(send!(
-            self,
-            RespondActivityTaskCompletedRequest | RespondActivityTaskCompletedByIdRequest { result }
-        ))
+        let (activity, result) = (self.activity.clone(), to_payload(result)?);
+        self.checked(self.connection.carry_out(CompleteActivityCall { activity, result }).await)
     }
 
     /// Fails the attempt. The activity is retried according to its retry policy and the failure.
@@ -125,8 +138,8 @@ impl AsyncActivityHandle {
     /// # Errors
     /// See [`complete`](Self::complete).
     pub async fn fail(&self, failure: ApplicationFailure) -> Result<(), AsyncActivityError> {
-        let failure = Some(self.connection.data_converter().to_failure(&failure, None));
-        self.checked(send!(self, RespondActivityTaskFailedRequest | RespondActivityTaskFailedByIdRequest { failure }))
+        let activity = self.activity.clone();
+        self.checked(self.connection.carry_out(FailActivityCall { activity, failure }).await)
     }
 
     /// Reports the activity as cancelled, with a detail for the workflow. The server accepts this only if cancellation
@@ -135,11 +148,8 @@ impl AsyncActivityHandle {
     /// # Errors
     /// See [`complete`](Self::complete).
     pub async fn report_cancelled<T: Serialize + 'static>(&self, detail: &T) -> Result<(), AsyncActivityError> {
-        let details = one(to_payload(detail)?);
-        self.checked(send!(
-            self,
-            RespondActivityTaskCanceledRequest | RespondActivityTaskCanceledByIdRequest { details }
-        ))
+        let (activity, details) = (self.activity.clone(), one(to_payload(detail)?));
+        self.checked(self.connection.carry_out(CancelActivityCall { activity, details }).await)
     }
 
     /// Reports that the activity is alive, with its progress, and returns requests to stop. Every heartbeat is sent at
@@ -151,25 +161,145 @@ impl AsyncActivityHandle {
         &self,
         progress: &T,
     ) -> Result<AsyncActivityHeartbeat, AsyncActivityError> {
-        let details = one(to_payload(progress)?);
-        let flags = send!(
-            self,
-            RecordActivityTaskHeartbeatRequest | RecordActivityTaskHeartbeatByIdRequest { details },
-            |answer| (answer.cancel_requested, answer.activity_paused, answer.activity_reset)
-        );
-        let (cancel_requested, paused, reset) = self.checked(flags)?;
-        Ok(AsyncActivityHeartbeat { cancel_requested, paused, reset })
+        let (activity, details) = (self.activity.clone(), one(to_payload(progress)?));
+        self.checked(self.connection.carry_out(HeartbeatActivityCall { activity, details }).await)
     }
 
     fn checked<T>(&self, answered: Result<T, RpcError>) -> Result<T, AsyncActivityError> {
-        answered.map_err(|error| AsyncActivityError::from_rpc(&self.attempt.to_string(), error))
+        answered.map_err(|error| AsyncActivityError::from_rpc(&self.activity.to_string(), error))
     }
 }
 
-impl fmt::Display for Attempt {
+/// The completion of an activity.
+pub(crate) struct CompleteActivityCall {
+    activity: AsyncActivityId,
+    result: Payload,
+}
+
+impl Call for CompleteActivityCall {
+    type Input = CompleteActivityInput;
+    type Answer = ();
+
+    async fn send(self, connection: &Connection) -> Result<(), RpcError> {
+        let result = one(self.result);
+        send!(
+            self.activity,
+            connection,
+            RespondActivityTaskCompletedRequest | RespondActivityTaskCompletedByIdRequest { result }
+        )
+    }
+
+    fn into_input(self) -> CompleteActivityInput {
+        CompleteActivityInput { activity: self.activity, result: RawPayload::from_proto(self.result) }
+    }
+
+    fn from_input(input: CompleteActivityInput) -> Self {
+        Self { activity: input.activity, result: input.result.into_proto() }
+    }
+
+    answer_is_output!();
+}
+
+/// The report that an activity failed.
+pub(crate) struct FailActivityCall {
+    activity: AsyncActivityId,
+    failure: ApplicationFailure,
+}
+
+impl Call for FailActivityCall {
+    type Input = FailActivityInput;
+    type Answer = ();
+
+    async fn send(self, connection: &Connection) -> Result<(), RpcError> {
+        // Not earlier: the converter may hide the message, which interceptors see.
+        let failure = Some(connection.data_converter().to_failure(&self.failure, None));
+        send!(
+            self.activity,
+            connection,
+            RespondActivityTaskFailedRequest | RespondActivityTaskFailedByIdRequest { failure }
+        )
+    }
+
+    fn into_input(self) -> FailActivityInput {
+        FailActivityInput { activity: self.activity, failure: self.failure }
+    }
+
+    fn from_input(input: FailActivityInput) -> Self {
+        Self { activity: input.activity, failure: input.failure }
+    }
+
+    answer_is_output!();
+}
+
+/// The report that an activity was cancelled.
+pub(crate) struct CancelActivityCall {
+    activity: AsyncActivityId,
+    details: Option<Payloads>,
+}
+
+impl Call for CancelActivityCall {
+    type Input = CancelActivityInput;
+    type Answer = ();
+
+    async fn send(self, connection: &Connection) -> Result<(), RpcError> {
+        let details = self.details;
+        send!(
+            self.activity,
+            connection,
+            RespondActivityTaskCanceledRequest | RespondActivityTaskCanceledByIdRequest { details }
+        )
+    }
+
+    fn into_input(self) -> CancelActivityInput {
+        CancelActivityInput { activity: self.activity, details: RawArguments::from_proto(self.details) }
+    }
+
+    fn from_input(input: CancelActivityInput) -> Self {
+        Self { activity: input.activity, details: input.details.into_proto() }
+    }
+
+    answer_is_output!();
+}
+
+/// A heartbeat of an activity.
+pub(crate) struct HeartbeatActivityCall {
+    activity: AsyncActivityId,
+    details: Option<Payloads>,
+}
+
+impl Call for HeartbeatActivityCall {
+    type Input = HeartbeatActivityInput;
+    type Answer = AsyncActivityHeartbeat;
+
+    async fn send(self, connection: &Connection) -> Result<AsyncActivityHeartbeat, RpcError> {
+        let details = self.details;
+        send!(
+            self.activity,
+            connection,
+            RecordActivityTaskHeartbeatRequest | RecordActivityTaskHeartbeatByIdRequest { details },
+            |answer| AsyncActivityHeartbeat {
+                cancel_requested: answer.cancel_requested,
+                paused: answer.activity_paused,
+                reset: answer.activity_reset,
+            }
+        )
+    }
+
+    fn into_input(self) -> HeartbeatActivityInput {
+        HeartbeatActivityInput { activity: self.activity, details: RawArguments::from_proto(self.details) }
+    }
+
+    fn from_input(input: HeartbeatActivityInput) -> Self {
+        Self { activity: input.activity, details: input.details.into_proto() }
+    }
+
+    answer_is_output!();
+}
+
+impl fmt::Display for AsyncActivityId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Token(token) => write!(f, "the activity with a token of {} bytes", token.len()),
+            Self::TaskToken(token) => write!(f, "the activity with a token of {} bytes", token.len()),
             Self::Id { workflow_id, run_id, activity_id } if run_id.is_empty() => {
                 write!(f, "activity `{activity_id}` of workflow `{workflow_id}`")
             }
@@ -180,9 +310,15 @@ impl fmt::Display for Attempt {
     }
 }
 
+impl fmt::Debug for AsyncActivityId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AsyncActivityId({self})")
+    }
+}
+
 impl fmt::Debug for AsyncActivityHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "AsyncActivityHandle({})", self.attempt)
+        write!(f, "AsyncActivityHandle({})", self.activity)
     }
 }
 

@@ -37,7 +37,9 @@ use super::rpc_error::RpcError;
 use super::worker_commands::WorkerCommands;
 use crate::converter::DataConverter;
 use crate::duration::measured_text;
+use crate::interceptor::client::ClientInterceptor;
 use crate::metrics::Metrics;
+use crate::plugin::Plugins;
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// The server answers a long poll after at most 60 s.
@@ -61,6 +63,8 @@ type HttpFuture = Pin<Box<dyn Future<Output = Result<HttpResponse, StdError>> + 
 #[derive(Clone)]
 pub struct Connection {
     inner: Arc<Inner>,
+    /// True if calls over this clone go past the interceptors.
+    is_direct: bool,
 }
 
 struct Inner {
@@ -75,6 +79,10 @@ struct Inner {
     data_converter: DataConverter,
     metrics: Metrics,
     request_metrics: RequestMetrics,
+    /// The interceptors of the client's calls, outermost first.
+    interceptors: Vec<Arc<dyn ClientInterceptor>>,
+    /// The plugins that have configured the client, for its workers.
+    plugins: Plugins,
     /// The workers that may take the first tasks of workflows started over this connection.
     eager_workers: EagerWorkers,
     /// The commands that the server sends to this connection's workers.
@@ -91,6 +99,7 @@ impl Connection {
     /// # Errors
     /// Returns an error if an option is invalid, or no Temporal server answers at the address.
     pub(crate) async fn connect(options: &ClientOptions) -> Result<Self, ConnectError> {
+        let options = &options.with_plugins()?;
         let (address, tls) = options.endpoint()?;
         let shows_certificate = tls.as_ref().is_some_and(|tls| tls.client_identity.is_some());
         let endpoint = endpoint(&address, tls)?;
@@ -105,6 +114,8 @@ impl Connection {
             data_converter: options.data_converter.clone(),
             metrics: options.metrics.clone(),
             request_metrics: RequestMetrics::new(&options.metrics, &options.namespace),
+            interceptors: options.interceptors.clone(),
+            plugins: options.plugins.clone(),
             eager_workers: EagerWorkers::default(),
             worker_commands: Arc::new(WorkerCommands::new()),
             compression_refused: AtomicBool::new(false),
@@ -124,6 +135,7 @@ impl Connection {
         S::Error: Into<StdError>,
         S::Future: Send + 'static,
     {
+        let options = &options.with_plugins()?;
         let inner = Inner {
             transport: Transport::InProcess(Arc::new(service)),
             shows_certificate: false,
@@ -135,12 +147,31 @@ impl Connection {
             data_converter: options.data_converter.clone(),
             metrics: options.metrics.clone(),
             request_metrics: RequestMetrics::new(&options.metrics, &options.namespace),
+            interceptors: options.interceptors.clone(),
+            plugins: options.plugins.clone(),
             eager_workers: EagerWorkers::default(),
             worker_commands: Arc::new(WorkerCommands::new()),
             compression_refused: AtomicBool::new(true),
             attached: OnceLock::new(),
         };
         inner.with_capabilities().await
+    }
+
+    /// Returns this connection without its interceptors, for a test environment's own calls.
+    #[doc(hidden)]
+    pub fn without_interceptors(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner), is_direct: true }
+    }
+
+    /// Returns the interceptors of calls over this connection, outermost first.
+    pub(super) fn interceptors(&self) -> &[Arc<dyn ClientInterceptor>] {
+        if self.is_direct { &[] } else { &self.inner.interceptors }
+    }
+
+    /// Returns the plugins that have configured the client.
+    #[cfg(feature = "worker")]
+    pub(crate) fn plugins(&self) -> &Plugins {
+        &self.inner.plugins
     }
 
     /// Keeps a value of the worker layer with the connection. If there is one already, it stays.
@@ -333,7 +364,7 @@ impl Inner {
                 Err(error) if error.is_unimplemented() => Capabilities::default(),
                 Err(error) => return Err(ConnectError::unreachable(&self.address, self.shows_certificate, error)),
             };
-        Ok(Connection { inner: Arc::new(self) })
+        Ok(Connection { inner: Arc::new(self), is_direct: false })
     }
 
     async fn attempt<R: Rpc>(

@@ -172,10 +172,10 @@ pub enum StartError {
 }
 
 impl StartError {
-    pub(super) fn from_rpc(workflow_id: &str, error: RpcError) -> Self {
+    pub(super) fn from_rpc(error: RpcError) -> Self {
         match error.detail::<WorkflowExecutionAlreadyStartedFailure>() {
             Some(detail) => Self::AlreadyStarted {
-                workflow_id: workflow_id.to_string(),
+                workflow_id: error.workflow_id().to_string(),
                 run_id: detail.run_id,
                 message: error.message().to_string(),
             },
@@ -249,9 +249,10 @@ pub enum SignalError {
 }
 
 impl SignalError {
-    pub(super) fn from_rpc(signal: &str, workflow_id: &str, error: RpcError) -> Self {
+    pub(super) fn from_rpc(signal: &str, error: RpcError) -> Self {
         if error.is_not_found() && !error.is_namespace_not_found() {
-            let (workflow_id, message) = (workflow_id.to_string(), error.message().to_string());
+            let workflow_id = error.workflow_id().to_string();
+            let message = error.message().to_string();
             return Self::NotFound { signal: signal.to_string(), workflow_id, message };
         }
         Self::Rpc(error)
@@ -309,7 +310,7 @@ fn timeout_hint(error: &RpcError) -> &'static str {
 }
 
 impl QueryError {
-    pub(super) fn from_rpc(query: &str, workflow_id: &str, error: RpcError) -> Self {
+    pub(super) fn from_rpc(query: &str, error: RpcError) -> Self {
         if let Some(detail) = error.detail::<QueryFailedFailure>() {
             // Older servers send only the worker's text instead of a failure.
             let failure = detail.failure.unwrap_or_default();
@@ -321,8 +322,8 @@ impl QueryError {
             return Self::NotReady { query: query.to_string(), message };
         }
         if error.is_not_found() && !error.is_namespace_not_found() {
-            let (query, workflow_id) = (query.to_string(), workflow_id.to_string());
-            return Self::NotFound { query, workflow_id, message };
+            let workflow_id = error.workflow_id().to_string();
+            return Self::NotFound { query: query.to_string(), workflow_id, message };
         }
         Self::Rpc(error)
     }
@@ -393,14 +394,14 @@ pub enum UpdateError {
 }
 
 impl UpdateError {
-    pub(super) fn from_rpc(update: &str, workflow_id: &str, error: RpcError) -> Self {
+    pub(super) fn from_rpc(update: &str, error: RpcError) -> Self {
         let message = error.message().to_string();
         if error.detail::<WorkflowNotReadyFailure>().is_some() {
             return Self::NotReady { update: update.to_string(), message };
         }
         if error.is_not_found() && !error.is_namespace_not_found() {
-            let (update, workflow_id) = (update.to_string(), workflow_id.to_string());
-            return Self::NotFound { update, workflow_id, message };
+            let workflow_id = error.workflow_id().to_string();
+            return Self::NotFound { update: update.to_string(), workflow_id, message };
         }
         Self::Rpc(error)
     }
@@ -464,7 +465,8 @@ mod tests {
     #[test]
     fn a_start_that_meets_another_run_says_which() {
         let detail = WorkflowExecutionAlreadyStartedFailure { run_id: "run-1".to_string(), ..Default::default() };
-        let error = StartError::from_rpc("order-1", rpc_error(Code::AlreadyExists, "already running", &detail));
+        let error =
+            StartError::from_rpc(rpc_error(Code::AlreadyExists, "already running", &detail).about("order-1".into()));
         assert!(matches!(&error, StartError::AlreadyStarted { run_id, .. } if run_id == "run-1"));
         assert!(error.to_string().starts_with("workflow `order-1` already exists (run `run-1`: already running)"));
     }
@@ -472,7 +474,7 @@ mod tests {
     #[test]
     fn a_signal_to_a_closed_workflow_names_signal_with_start() {
         let error = RpcError::for_test(Code::NotFound, "workflow execution already completed");
-        let error = SignalError::from_rpc("submit", "order-1", error);
+        let error = SignalError::from_rpc("submit", error);
         assert!(matches!(error, SignalError::NotFound { .. }));
         assert!(error.to_string().contains("with_signal"), "{error}");
     }
@@ -481,8 +483,8 @@ mod tests {
     fn a_missing_namespace_is_not_a_missing_workflow() {
         let detail = NamespaceNotFoundFailure { namespace: "orders".to_string() };
         let error = rpc_error(Code::NotFound, "Namespace orders is not found.", &detail);
-        assert!(matches!(SignalError::from_rpc("submit", "order-1", error.clone()), SignalError::Rpc(_)));
-        assert!(matches!(QueryError::from_rpc("state", "order-1", error.clone()), QueryError::Rpc(_)));
+        assert!(matches!(SignalError::from_rpc("submit", error.clone()), SignalError::Rpc(_)));
+        assert!(matches!(QueryError::from_rpc("state", error.clone()), QueryError::Rpc(_)));
         assert!(error.to_string().contains("TEMPORAL_NAMESPACE"), "{error}");
     }
 
@@ -490,11 +492,10 @@ mod tests {
     fn a_query_that_fails_brings_the_handlers_failure() {
         let failure = FailureProto { message: "no such player".to_string(), ..Default::default() };
         let detail = QueryFailedFailure { failure: Some(failure) };
-        let error =
-            QueryError::from_rpc("state", "order-1", rpc_error(Code::InvalidArgument, "no such player", &detail));
+        let error = QueryError::from_rpc("state", rpc_error(Code::InvalidArgument, "no such player", &detail));
         assert!(matches!(&error, QueryError::Failed(failure) if failure.message() == "no such player"));
         let bare = rpc_error(Code::InvalidArgument, "text only", &QueryFailedFailure { failure: None });
-        assert_eq!(QueryError::from_rpc("state", "order-1", bare).to_string(), "query failed: text only");
+        assert_eq!(QueryError::from_rpc("state", bare).to_string(), "query failed: text only");
     }
 
     #[test]
@@ -529,7 +530,7 @@ mod tests {
     #[test]
     fn an_update_of_a_workflow_that_is_not_there_names_update_with_start() {
         let error = RpcError::for_test(Code::NotFound, "workflow not found for ID: cart-1");
-        let error = UpdateError::from_rpc("add", "cart-1", error);
+        let error = UpdateError::from_rpc("add", error);
         assert!(matches!(error, UpdateError::NotFound { .. }));
         assert!(error.to_string().contains("with_update"), "{error}");
     }
@@ -538,8 +539,8 @@ mod tests {
     fn a_workflow_that_cannot_answer_is_told_from_one_that_is_missing() {
         let error =
             rpc_error(Code::FailedPrecondition, "Workflow task is not scheduled yet.", &WorkflowNotReadyFailure {});
-        assert!(matches!(QueryError::from_rpc("state", "order-1", error), QueryError::NotReady { .. }));
+        assert!(matches!(QueryError::from_rpc("state", error), QueryError::NotReady { .. }));
         let missing = RpcError::for_test(Code::NotFound, "workflow not found for ID: order-1");
-        assert!(matches!(QueryError::from_rpc("state", "order-1", missing), QueryError::NotFound { .. }));
+        assert!(matches!(QueryError::from_rpc("state", missing), QueryError::NotFound { .. }));
     }
 }

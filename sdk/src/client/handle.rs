@@ -5,7 +5,6 @@ use std::future::IntoFuture;
 use std::marker::PhantomData;
 
 use abide_protos::temporal::api::common::v1::WorkflowExecution;
-use abide_protos::temporal::api::history::v1::HistoryEvent;
 use abide_protos::temporal::api::workflowservice::v1::{
     DescribeWorkflowExecutionRequest, GetWorkflowExecutionHistoryRequest, RequestCancelWorkflowExecutionRequest,
     TerminateWorkflowExecutionRequest,
@@ -22,6 +21,7 @@ use super::update::{UntilAccepted, UntilCompleted, UpdateHandle, UpdateWorkflow}
 use crate::History;
 use crate::debug_only::debug_only;
 use crate::definition::{QueryOf, SignalOf, UpdateDefinition, UpdateOf, WorkflowDefinition};
+use crate::interceptor::client::StartedWorkflow;
 
 /// A handle to a workflow, started by this client or elsewhere.
 ///
@@ -66,13 +66,8 @@ impl<W: WorkflowDefinition> WorkflowHandle<W> {
         Self { connection, workflow, workflow_id, run: Run::Current }
     }
 
-    pub(super) fn started(
-        connection: Connection,
-        workflow: W,
-        workflow_id: String,
-        run_id: String,
-        first_execution_run_id: String,
-    ) -> Self {
+    pub(super) fn started(connection: Connection, workflow: W, started: StartedWorkflow) -> Self {
+        let StartedWorkflow { workflow_id, run_id, first_execution_run_id, .. } = started;
         Self { connection, workflow, workflow_id, run: Run::Started { run_id, first_execution_run_id } }
     }
 
@@ -230,7 +225,7 @@ impl<W: WorkflowDefinition> WorkflowHandle<W> {
             namespace: self.connection.namespace().to_string(),
             execution: Some(self.execution(self.pinned())),
         };
-        self.connection.call_coded(request).await.map(WorkflowDescription::from_proto)
+        self.connection.carry_out(request).await
     }
 
     /// Returns the history so far: of the run that was started or named, otherwise of the last run. Payloads are as
@@ -239,30 +234,12 @@ impl<W: WorkflowDefinition> WorkflowHandle<W> {
     /// # Errors
     /// [`RpcError`]; [`is_not_found`](RpcError::is_not_found) if the workflow does not exist.
     pub async fn fetch_history(&self) -> Result<History, RpcError> {
-        let history = History::from_events(self.fetch_events().await?);
-        Ok(match self.run_id() {
-            Some(run_id) => history.with_execution(self.workflow_id.clone(), run_id),
-            None => history,
-        })
-    }
-
-    async fn fetch_events(&self) -> Result<Vec<HistoryEvent>, RpcError> {
-        let mut events = Vec::new();
-        let mut next_page_token = Vec::new();
-        loop {
-            let request = GetWorkflowExecutionHistoryRequest {
-                namespace: self.connection.namespace().to_string(),
-                execution: Some(self.execution(self.run_id().unwrap_or_default())),
-                next_page_token,
-                ..Default::default()
-            };
-            let page = self.connection.call(request).await?;
-            events.extend(page.history.into_iter().flat_map(|history| history.events));
-            next_page_token = page.next_page_token;
-            if next_page_token.is_empty() {
-                return Ok(events);
-            }
-        }
+        let request = GetWorkflowExecutionHistoryRequest {
+            namespace: self.connection.namespace().to_string(),
+            execution: Some(self.execution(self.run_id().unwrap_or_default())),
+            ..Default::default()
+        };
+        self.connection.carry_out(request).await
     }
 
     /// Returns the run that messages are for; empty for the open run.
@@ -328,7 +305,7 @@ impl IntoFuture for CancelWorkflow {
     type IntoFuture = ClientFuture<Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move { self.connection.call(self.request).await.map(|_| ()) })
+        Box::pin(async move { self.connection.carry_out(self.request).await })
     }
 }
 
@@ -356,6 +333,6 @@ impl IntoFuture for TerminateWorkflow {
     type IntoFuture = ClientFuture<Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move { self.connection.call(self.request).await.map(|_| ()) })
+        Box::pin(async move { self.connection.carry_out(self.request).await })
     }
 }

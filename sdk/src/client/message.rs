@@ -4,18 +4,23 @@ use std::future::IntoFuture;
 
 use abide_protos::temporal::api::common::v1::{Header, Payloads, WorkflowExecution};
 use abide_protos::temporal::api::query::v1::WorkflowQuery;
-use abide_protos::temporal::api::workflowservice::v1::{QueryWorkflowRequest, SignalWorkflowExecutionRequest};
+use abide_protos::temporal::api::workflowservice::v1::{
+    QueryWorkflowRequest, QueryWorkflowResponse, SignalWorkflowExecutionRequest,
+};
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::call::{Call, answer_is_output};
 use super::connection::Connection;
 use super::errors::{QueryError, SignalError};
 use super::policies::{QueryRejectCondition, WorkflowExecutionStatus};
+use super::rpc_error::RpcError;
 use super::start::ClientFuture;
 use crate::converter::{PayloadError, PayloadWriter, read_first};
 use crate::debug_only::debug_only;
 use crate::definition::{Arguments, QueryDefinition, SignalDefinition};
 use crate::header::set_header;
+use crate::interceptor::client::{QueryAnswer, QueryWorkflowInput, SignalWorkflowInput};
 
 /// A signal, sent when awaited.
 #[must_use = "the signal is sent only when this is awaited"]
@@ -53,7 +58,6 @@ impl<S: SignalDefinition> SignalWorkflow<S> {
     }
 
     async fn send(self) -> Result<(), SignalError> {
-        let workflow_id = self.execution.workflow_id.clone();
         let request = SignalWorkflowExecutionRequest {
             namespace: self.connection.namespace().to_string(),
             workflow_execution: Some(self.execution),
@@ -64,11 +68,29 @@ impl<S: SignalDefinition> SignalWorkflow<S> {
             request_id: self.request_id.unwrap_or_else(|| Uuid::new_v4().to_string()),
             ..Default::default()
         };
-        match self.connection.call_coded(request).await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(SignalError::from_rpc(&self.signal.name(), &workflow_id, error)),
-        }
+        let sent = self.connection.carry_out(request).await;
+        sent.map_err(|error| SignalError::from_rpc(&self.signal.name(), error))
     }
+}
+
+impl Call for SignalWorkflowExecutionRequest {
+    type Input = SignalWorkflowInput;
+    type Answer = ();
+
+    async fn send(self, connection: &Connection) -> Result<(), RpcError> {
+        let workflow_id = workflow_id(self.workflow_execution.as_ref());
+        connection.call_coded(self).await.map(drop).map_err(|error| error.about(workflow_id))
+    }
+
+    fn into_input(self) -> SignalWorkflowInput {
+        SignalWorkflowInput::from_request(self)
+    }
+
+    fn from_input(input: SignalWorkflowInput) -> Self {
+        input.into_request()
+    }
+
+    answer_is_output!();
 }
 
 impl<S: SignalDefinition> IntoFuture for SignalWorkflow<S> {
@@ -116,7 +138,6 @@ impl<Q: QueryDefinition> QueryWorkflow<Q> {
     }
 
     async fn ask(self) -> Result<Q::Output, QueryError> {
-        let workflow_id = self.execution.workflow_id.clone();
         let name = self.query.name();
         let query_args = self.input.map_err(|error| error.of(format_args!("query `{name}`")))?;
         let request = QueryWorkflowRequest {
@@ -125,8 +146,8 @@ impl<Q: QueryDefinition> QueryWorkflow<Q> {
             query: Some(WorkflowQuery { query_type: name.to_string(), query_args, header: self.header }),
             query_reject_condition: self.reject_condition.map(QueryRejectCondition::to_proto).unwrap_or_default(),
         };
-        let answered = self.connection.call_coded(request).await;
-        let response = answered.map_err(|error| QueryError::from_rpc(&name, &workflow_id, error))?;
+        let answered = self.connection.carry_out(request).await;
+        let response = answered.map_err(|error| QueryError::from_rpc(&name, error))?;
         match response.query_rejected {
             Some(rejected) => Err(QueryError::Rejected {
                 query: name.into_owned(),
@@ -140,6 +161,32 @@ impl<Q: QueryDefinition> QueryWorkflow<Q> {
     }
 }
 
+impl Call for QueryWorkflowRequest {
+    type Input = QueryWorkflowInput;
+    type Answer = QueryWorkflowResponse;
+
+    async fn send(self, connection: &Connection) -> Result<QueryWorkflowResponse, RpcError> {
+        let workflow_id = workflow_id(self.execution.as_ref());
+        connection.call_coded(self).await.map_err(|error| error.about(workflow_id))
+    }
+
+    fn into_input(self) -> QueryWorkflowInput {
+        QueryWorkflowInput::from_request(self)
+    }
+
+    fn from_input(input: QueryWorkflowInput) -> Self {
+        input.into_request()
+    }
+
+    fn into_output(answer: QueryWorkflowResponse) -> QueryAnswer {
+        QueryAnswer::from_response(answer)
+    }
+
+    fn from_output(output: QueryAnswer) -> QueryWorkflowResponse {
+        output.into_response()
+    }
+}
+
 impl<Q: QueryDefinition> IntoFuture for QueryWorkflow<Q> {
     type Output = Result<Q::Output, QueryError>;
     type IntoFuture = ClientFuture<Self::Output>;
@@ -147,6 +194,11 @@ impl<Q: QueryDefinition> IntoFuture for QueryWorkflow<Q> {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(self.ask())
     }
+}
+
+/// Returns the id of the workflow that a request names.
+pub(super) fn workflow_id(execution: Option<&WorkflowExecution>) -> String {
+    execution.map(|execution| execution.workflow_id.clone()).unwrap_or_default()
 }
 
 pub(super) fn written<A: Arguments>(args: &A::Args) -> Result<Option<Payloads>, PayloadError> {

@@ -17,12 +17,14 @@
 
 mod async_activity;
 mod broken_answer;
+pub(crate) mod call;
 mod connection;
 mod description;
 pub(crate) mod eager;
 mod environment;
 mod errors;
 mod handle;
+mod handle_calls;
 mod message;
 mod options;
 mod policies;
@@ -40,7 +42,8 @@ pub(crate) mod worker_commands;
 
 use abide_protos::temporal::api::workflowservice::v1::CountWorkflowExecutionsRequest;
 
-pub use async_activity::{AsyncActivityHandle, AsyncActivityHeartbeat};
+pub use async_activity::{AsyncActivityHandle, AsyncActivityHeartbeat, AsyncActivityId};
+pub(crate) use async_activity::{CancelActivityCall, CompleteActivityCall, FailActivityCall, HeartbeatActivityCall};
 pub use connection::Connection;
 #[cfg(feature = "worker")]
 pub(crate) use connection::{LONG_POLL_TIMEOUT, call_over, deliver_over, host_name};
@@ -52,11 +55,15 @@ pub use handle::{CancelWorkflow, TerminateWorkflow, WorkflowHandle};
 pub use message::{QueryWorkflow, SignalWorkflow};
 pub use options::{ClientOptions, TlsOptions};
 pub use policies::{QueryRejectCondition, WorkflowExecutionStatus, WorkflowIdConflictPolicy, WorkflowIdReusePolicy};
+pub(crate) use result::ResultCall;
 pub use result::{GetResult, WorkflowFailedError};
 pub use rpc_error::RpcError;
 pub use start::{ClientFuture, StartWorkflow, UntilClosed, UntilStarted};
+pub(crate) use start::{SignalWithStartCall, StartCall};
+pub(crate) use update::UpdateAnswer;
 pub use update::{UntilAccepted, UntilCompleted, UpdateHandle, UpdateWorkflow};
 pub use update_with_start::UpdateWithStart;
+pub(crate) use update_with_start::UpdateWithStartCall;
 pub use visibility::{WorkflowCount, WorkflowCountGroup, WorkflowList};
 
 use crate::definition::{Arguments, Workflow};
@@ -154,6 +161,6 @@ impl Client {
     pub async fn count(&self, query: impl Into<String>) -> Result<WorkflowCount, RpcError> {
         let namespace = self.connection.namespace().to_string();
         let request = CountWorkflowExecutionsRequest { namespace, query: query.into() };
-        self.connection.call(request).await.map(WorkflowCount::from_proto)
+        self.connection.carry_out(request).await
     }
 }

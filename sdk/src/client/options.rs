@@ -1,11 +1,14 @@
 //! The options for connecting a client.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::environment;
 use super::errors::ConnectError;
 use crate::converter::DataConverter;
+use crate::interceptor::client::ClientInterceptor;
 use crate::metrics::Metrics;
+use crate::plugin::{IntoPlugin, Plugins};
 
 /// The server's address and the client's settings.
 ///
@@ -29,6 +32,8 @@ pub struct ClientOptions {
     pub(super) rpc_metadata: Vec<(String, String)>,
     pub(super) data_converter: DataConverter,
     pub(super) metrics: Metrics,
+    pub(super) interceptors: Vec<Arc<dyn ClientInterceptor>>,
+    pub(super) plugins: Plugins,
 }
 
 /// The choice of encryption.
@@ -59,6 +64,8 @@ impl ClientOptions {
             rpc_metadata: Vec::new(),
             data_converter: DataConverter::new(),
             metrics: Metrics::default(),
+            interceptors: Vec::new(),
+            plugins: Plugins::default(),
         }
     }
 
@@ -145,6 +152,47 @@ impl ClientOptions {
     pub fn metrics(mut self, metrics: Metrics) -> Self {
         self.metrics = metrics;
         self
+    }
+
+    /// Adds an interceptor of this client's calls. It sees them before payload codecs encode them. The first interceptor
+    /// is the outermost one. Default: none. The calls of a worker itself (polls, completions, heartbeats) are not
+    /// intercepted.
+    pub fn interceptor(mut self, interceptor: impl ClientInterceptor) -> Self {
+        self.interceptors.push(Arc::new(interceptor));
+        self
+    }
+
+    /// Changes the data converter that was set so far, for example to add a codec to it. For [plugins](crate::plugin::Plugin).
+    pub fn map_data_converter(mut self, change: impl FnOnce(DataConverter) -> DataConverter) -> Self {
+        self.data_converter = change(self.data_converter);
+        self
+    }
+
+    /// Adds a plugin, as a value or as an `Arc`. It configures this client, and all workers that are built with it.
+    /// Plugins are applied when the client connects, in the order in which they were added. Two plugins must not have
+    /// the same name. Default: none.
+    pub fn plugin(mut self, plugin: impl IntoPlugin) -> Self {
+        self.plugins.add(plugin.into_plugin());
+        self
+    }
+
+    /// Returns these options as the plugins change them.
+    ///
+    /// # Errors
+    /// Returns an error if two plugins have the same name.
+    pub(super) fn with_plugins(&self) -> Result<Self, ConnectError> {
+        let mut options = self.clone();
+        let mut plugins = std::mem::take(&mut options.plugins);
+        let mut applied = 0;
+        loop {
+            plugins.check("the client").map_err(ConnectError::invalid)?;
+            let Some(plugin) = plugins.at(applied) else { break };
+            options = plugin.configure_client(options);
+            // A plugin may add others.
+            plugins.extend(std::mem::take(&mut options.plugins));
+            applied += 1;
+        }
+        Ok(Self { plugins, ..options })
     }
 
     /// Returns the address with its scheme, and the TLS settings if the connection is encrypted.
@@ -253,6 +301,8 @@ impl fmt::Debug for ClientOptions {
             .field("rpc_metadata", &self.rpc_metadata.iter().map(|(name, _)| name).collect::<Vec<_>>())
             .field("data_converter", &self.data_converter)
             .field("metrics", &self.metrics)
+            .field("interceptors", &self.interceptors.len())
+            .field("plugins", &self.plugins)
             .finish()
     }
 }

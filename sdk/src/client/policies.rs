@@ -20,12 +20,17 @@ pub enum WorkflowIdConflictPolicy {
 }
 
 impl WorkflowIdConflictPolicy {
-    pub(super) fn to_proto(self) -> i32 {
+    pub(crate) fn to_proto(self) -> i32 {
         (match self {
             Self::Fail => enums::WorkflowIdConflictPolicy::Fail,
             Self::UseExisting => enums::WorkflowIdConflictPolicy::UseExisting,
             Self::TerminateExisting => enums::WorkflowIdConflictPolicy::TerminateExisting,
         }) as i32
+    }
+
+    /// Returns `None` if the request leaves the policy to the server.
+    pub(crate) fn from_proto(value: i32) -> Option<Self> {
+        [Self::Fail, Self::UseExisting, Self::TerminateExisting].into_iter().find(|policy| policy.to_proto() == value)
     }
 }
 
@@ -73,7 +78,21 @@ pub enum WorkflowExecutionStatus {
 }
 
 impl WorkflowExecutionStatus {
-    pub(super) fn from_proto(value: i32) -> Self {
+    pub(crate) fn to_proto(self) -> i32 {
+        (match self {
+            Self::Running => enums::WorkflowExecutionStatus::Running,
+            Self::Paused => enums::WorkflowExecutionStatus::Paused,
+            Self::Completed => enums::WorkflowExecutionStatus::Completed,
+            Self::Failed => enums::WorkflowExecutionStatus::Failed,
+            Self::Cancelled => enums::WorkflowExecutionStatus::Canceled,
+            Self::Terminated => enums::WorkflowExecutionStatus::Terminated,
+            Self::ContinuedAsNew => enums::WorkflowExecutionStatus::ContinuedAsNew,
+            Self::TimedOut => enums::WorkflowExecutionStatus::TimedOut,
+            Self::Unknown => enums::WorkflowExecutionStatus::Unspecified,
+        }) as i32
+    }
+
+    pub(crate) fn from_proto(value: i32) -> Self {
         match enums::WorkflowExecutionStatus::try_from(value) {
             Ok(enums::WorkflowExecutionStatus::Running) => Self::Running,
             Ok(enums::WorkflowExecutionStatus::Paused) => Self::Paused,

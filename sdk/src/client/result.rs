@@ -12,17 +12,19 @@ use abide_protos::temporal::api::history::v1::history_event::Attributes;
 use abide_protos::temporal::api::workflowservice::v1::GetWorkflowExecutionHistoryRequest;
 use tokio::time::Instant;
 
+use super::call::Call;
 use super::connection::{Connection, sleep};
 use super::errors::StartError;
 use super::retry::{Backoff, EmptyAnswers, RetrySchedule};
 use super::rpc::Rpc as _;
 use super::rpc_error::RpcError;
 use super::start::ClientFuture;
-use crate::converter::{PayloadError, read_first};
+use crate::converter::{PayloadError, RawPayload, read_first};
 use crate::debug_only::debug_only;
 use crate::definition::WorkflowDefinition;
 use crate::duration::secs;
 use crate::failure::{Failure, RetryState, TemporalFailure, cancelled_failure};
+use crate::interceptor::client::{WorkflowResultInput, payloads_of, value_of};
 
 /// A workflow has no result: it closed without one, or the call failed.
 #[derive(Debug, thiserror::Error)]
@@ -88,6 +90,13 @@ pub enum WorkflowFailedError {
 impl From<PayloadError> for WorkflowFailedError {
     fn from(error: PayloadError) -> Self {
         Self::Payload(error)
+    }
+}
+
+/// For interceptors that refuse to wait for the result.
+impl From<RpcError> for WorkflowFailedError {
+    fn from(error: RpcError) -> Self {
+        Self::Rpc(error)
     }
 }
 
@@ -181,9 +190,28 @@ impl<W: WorkflowDefinition> GetResult<W> {
         self
     }
 
-    async fn wait(mut self) -> Result<W::Output, WorkflowFailedError> {
+    async fn wait(self) -> Result<W::Output, WorkflowFailedError> {
+        let Self { connection, execution, follow_runs, .. } = self;
+        let workflow_id = execution.workflow_id.clone();
+        let result = connection.carry_out(ResultCall { execution, follow_runs }).await?;
+        let read = read_first(result.as_ref());
+        Ok(read.map_err(|error| error.of(format_args!("the result of workflow `{workflow_id}`")))?)
+    }
+}
+
+/// A wait for the result of a workflow, with all its runs.
+pub(crate) struct ResultCall {
+    execution: WorkflowExecution,
+    follow_runs: bool,
+}
+
+impl Call for ResultCall {
+    type Input = WorkflowResultInput;
+    type Answer = Option<Payloads>;
+
+    async fn send(mut self, connection: &Connection) -> Result<Option<Payloads>, WorkflowFailedError> {
         loop {
-            let event = match close_event(&self.connection, &self.execution).await {
+            let event = match close_event(connection, &self.execution).await {
                 Ok(event) => event,
                 Err(error) if error.is_not_found() && !error.is_namespace_not_found() => {
                     let (workflow_id, message) = (self.execution.workflow_id, error.message().to_string());
@@ -196,16 +224,27 @@ impl<W: WorkflowDefinition> GetResult<W> {
             };
             match closed_by(event, self.follow_runs) {
                 Closed::NextRun(run_id) => self.execution.run_id = run_id,
-                Closed::Completed(result) => {
-                    let read = read_first(result.as_ref());
-                    let of = |error: PayloadError| {
-                        error.of(format_args!("the result of workflow `{}`", self.execution.workflow_id))
-                    };
-                    return Ok(read.map_err(of)?);
-                }
+                Closed::Completed(result) => return Ok(result),
                 Closed::Otherwise(error) => return Err(error),
             }
         }
+    }
+
+    fn into_input(self) -> WorkflowResultInput {
+        WorkflowResultInput::new(self.execution, self.follow_runs)
+    }
+
+    fn from_input(input: WorkflowResultInput) -> Self {
+        let follow_runs = input.follow_runs;
+        Self { execution: input.into_execution(), follow_runs }
+    }
+
+    fn into_output(answer: Option<Payloads>) -> RawPayload {
+        value_of(answer)
+    }
+
+    fn from_output(output: RawPayload) -> Option<Payloads> {
+        payloads_of(output)
     }
 }
 

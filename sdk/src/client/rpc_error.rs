@@ -11,7 +11,7 @@ use tonic::{Code, Status};
 
 use super::broken_answer::{NotGrpc, is_unreadable};
 use crate::bounded_text::cut_message;
-use crate::converter::{CodecError, DataConverter};
+use crate::converter::{CodecError, DataConverter, PayloadError};
 
 /// A call to the Temporal server failed.
 ///
@@ -29,8 +29,20 @@ struct Inner {
     details: StatusDetails,
     /// The server's address, if the call went over a network.
     address: Option<String>,
-    /// True if a codec of this program could not encode or decode payloads; the error is not the server's.
-    is_codec_failure: bool,
+    origin: Origin,
+    /// The workflow that the request went to; empty if it went to none.
+    workflow_id: String,
+}
+
+/// Who made the error.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// The server, or the way to it.
+    Call,
+    /// A codec of this program, which could not encode or decode payloads.
+    Codec,
+    /// An interceptor of this program.
+    Interceptor,
 }
 
 impl RpcError {
@@ -54,14 +66,46 @@ impl RpcError {
         cut_message(&mut message);
         // If the details cannot be read, the error itself must not be lost.
         let details = StatusDetails::decode(status.details()).unwrap_or_default();
-        Self { inner: Box::new(Inner { rpc, code, message, details, address: None, is_codec_failure: false }) }
+        Self::new(rpc, code, message, details, Origin::Call)
     }
 
     pub(super) fn codec(rpc: &'static str, error: &CodecError) -> Self {
-        let (mut message, details) = (error.to_string(), StatusDetails::default());
+        let mut message = error.to_string();
         cut_message(&mut message);
-        let code = Code::Unknown;
-        Self { inner: Box::new(Inner { rpc, code, message, details, address: None, is_codec_failure: true }) }
+        Self::new(rpc, Code::Unknown, message, StatusDetails::default(), Origin::Codec)
+    }
+
+    /// Creates the error with which an [interceptor](crate::interceptor::ClientInterceptor) refuses a call, instead of
+    /// passing it on. [`is_refused`](Self::is_refused) and [`is_permission_denied`](Self::is_permission_denied) then
+    /// return true, and the caller's error has the message. Such an error is not retried.
+    ///
+    /// ```
+    /// use abide::client::RpcError;
+    ///
+    /// let error = RpcError::refused("tenant `acme` may not start workflows");
+    /// assert!(error.is_refused());
+    /// assert!(error.to_string().ends_with("refused the call: tenant `acme` may not start workflows"));
+    /// ```
+    pub fn refused(message: impl Into<String>) -> Self {
+        let mut message = message.into();
+        cut_message(&mut message);
+        Self::new("", Code::PermissionDenied, message, StatusDetails::default(), Origin::Interceptor)
+    }
+
+    fn new(rpc: &'static str, code: Code, message: String, details: StatusDetails, origin: Origin) -> Self {
+        let inner = Inner { rpc, code, message, details, address: None, origin, workflow_id: String::new() };
+        Self { inner: Box::new(inner) }
+    }
+
+    /// Adds the workflow that the request went to. An interceptor may have changed it, so the caller does not know it.
+    pub(super) fn about(mut self, workflow_id: String) -> Self {
+        self.inner.workflow_id = workflow_id;
+        self
+    }
+
+    /// Returns the workflow that the request went to; empty if it went to none.
+    pub(super) fn workflow_id(&self) -> &str {
+        &self.inner.workflow_id
     }
 
     /// Returns the status code for metrics: `TRANSPORT_ERROR` if there was no answer.
@@ -103,7 +147,8 @@ impl RpcError {
         error
     }
 
-    /// Returns the method of the workflow service, such as `StartWorkflowExecution`.
+    /// Returns the method of the workflow service, such as `StartWorkflowExecution`; empty if an interceptor refused the
+    /// call.
     pub fn rpc(&self) -> &str {
         self.inner.rpc
     }
@@ -214,7 +259,12 @@ impl RpcError {
     /// Returns true if the error is not the server's: a [`PayloadCodec`](crate::converter::PayloadCodec) could not
     /// encode the request or decode the answer.
     pub fn is_codec_failure(&self) -> bool {
-        self.inner.is_codec_failure
+        self.inner.origin == Origin::Codec
+    }
+
+    /// Returns true if the error is not the server's: an interceptor of this client [refused](Self::refused) the call.
+    pub fn is_refused(&self) -> bool {
+        self.inner.origin == Origin::Interceptor
     }
 
     /// Returns what is known of the task in a response that cannot be decoded.
@@ -226,7 +276,7 @@ impl RpcError {
     /// Returns true if a retry may soon succeed.
     pub(crate) fn is_transient(&self, internal_is_transient: bool) -> bool {
         match self.inner.code {
-            _ if self.inner.is_codec_failure => false,
+            _ if self.is_codec_failure() => false,
             Code::Internal => internal_is_transient,
             Code::ResourceExhausted | Code::OutOfRange => !self.is_message_too_large(),
             Code::Aborted => !self.is_completion_buffer_lost(),
@@ -243,7 +293,7 @@ impl RpcError {
     /// panics and database errors), or missing permission, which rotated keys restore.
     pub(crate) fn is_verdict(&self) -> bool {
         match self.inner.code {
-            _ if self.inner.is_codec_failure => true,
+            _ if self.is_codec_failure() => true,
             Code::InvalidArgument
             | Code::NotFound
             | Code::AlreadyExists
@@ -277,16 +327,7 @@ impl RpcError {
         let code = Code::from_i32(number);
         let is_refused = !matches!(code, Code::Ok | Code::Aborted);
         let details = StatusDetails { code: number, message: message.clone(), details };
-        is_refused.then(|| Self {
-            inner: Box::new(Inner {
-                rpc: self.inner.rpc,
-                code,
-                message,
-                details,
-                address: self.inner.address.clone(),
-                is_codec_failure: false,
-            }),
-        })
+        is_refused.then(|| Self { inner: Box::new(Inner { code, message, details, ..(*self.inner).clone() }) })
     }
 
     /// Decodes the failure of a query handler, if the details contain one.
@@ -309,6 +350,13 @@ impl RpcError {
     }
 }
 
+/// An interceptor that cannot read or write a value refuses the call.
+impl From<PayloadError> for RpcError {
+    fn from(error: PayloadError) -> Self {
+        Self::refused(error.to_string())
+    }
+}
+
 /// Returns the message of the innermost source, which is the meaningful one for a transport error.
 fn root_cause(status: &Status) -> Option<String> {
     let mut source = status.source()?;
@@ -322,6 +370,9 @@ impl fmt::Display for RpcError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_codec_failure() {
             return write!(f, "{}: {}", self.rpc(), self.message());
+        }
+        if self.is_refused() {
+            return write!(f, "an interceptor of this client refused the call: {}", self.message());
         }
         write!(f, "{}: {}: {}", self.rpc(), self.code(), self.message())?;
         if let Some(address) = &self.inner.address

@@ -10,11 +10,13 @@ use abide_protos::temporal::api::enums::v1::TaskQueueKind;
 use abide_protos::temporal::api::sdk::v1::UserMetadata;
 use abide_protos::temporal::api::taskqueue::v1::TaskQueue;
 use abide_protos::temporal::api::workflowservice::v1::{
-    SignalWithStartWorkflowExecutionRequest, StartWorkflowExecutionRequest, StartWorkflowExecutionResponse,
+    SignalWithStartWorkflowExecutionRequest, SignalWithStartWorkflowExecutionResponse, StartWorkflowExecutionRequest,
+    StartWorkflowExecutionResponse,
 };
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::call::{Call, answer_is_output};
 use super::connection::Connection;
 use super::eager::Reservation;
 use super::errors::StartError;
@@ -24,11 +26,12 @@ use super::policies::{WorkflowIdConflictPolicy, WorkflowIdReusePolicy};
 use super::result::WorkflowFailedError;
 use super::rpc_error::RpcError;
 use super::update_with_start::UpdateWithStart;
-use crate::converter::{PayloadError, PayloadWriter, to_payload};
+use crate::converter::{PayloadError, PayloadWriter, RawArguments, to_payload};
 use crate::debug_only::debug_only;
 use crate::definition::{SignalOf, UpdateOf, WorkflowDefinition};
 use crate::duration::to_proto;
 use crate::header::set_header;
+use crate::interceptor::client::{SignalWithStartWorkflowInput, StartWorkflowInput, StartedWorkflow};
 use crate::search_attributes::{SearchAttributeUpdate, apply};
 use crate::{Priority, RetryPolicy, VersioningOverride};
 
@@ -259,7 +262,7 @@ impl<W: WorkflowDefinition, Until> StartWorkflow<W, Until> {
     }
 
     /// Returns the complete request, or an error if something is missing or cannot be serialized.
-    pub(super) fn checked(mut self) -> Result<(Connection, W, StartWorkflowExecutionRequest), StartError> {
+    pub(super) fn checked(mut self) -> Result<(Connection, W, Box<StartWorkflowExecutionRequest>), StartError> {
         if let Some(error) = self.unwritable {
             return Err(StartError::Payload(error));
         }
@@ -271,28 +274,20 @@ impl<W: WorkflowDefinition, Until> StartWorkflow<W, Until> {
                 *id = Uuid::new_v4().to_string();
             }
         }
-        Ok((self.connection, self.workflow, *self.request))
+        Ok((self.connection, self.workflow, self.request))
     }
 
     async fn send(mut self) -> Result<WorkflowHandle<W>, StartError> {
         let (signal, eager) = (self.signal.take(), self.eager);
         let (connection, workflow, request) = self.checked()?;
-        let workflow_id = request.workflow_id.clone();
         let started = match signal {
-            None => {
-                let reservation = if eager { reserve(&connection, &request) } else { None };
-                let answered = start(&connection, request, reservation).await;
-                answered.map(|response| (response.run_id, response.first_execution_run_id, response.started))
-            }
-            Some((name, input)) => {
-                let answered = connection.call_coded(signal_with_start(request, name, input)).await;
-                answered.map(|response| (response.run_id, response.first_execution_run_id, response.started))
+            None => connection.carry_out(StartCall { request, eager }).await,
+            Some((signal_name, signal_input)) => {
+                connection.carry_out(SignalWithStartCall { start: request, signal_name, signal_input }).await
             }
         };
-        let (run_id, first, started) = started.map_err(|error| StartError::from_rpc(&workflow_id, error))?;
-        // Servers that do not report the first run of the chain still report that this run started the workflow.
-        let first = if first.is_empty() && started { run_id.clone() } else { first };
-        Ok(WorkflowHandle::started(connection, workflow, workflow_id, run_id, first))
+        let started = started.map_err(StartError::from_rpc)?;
+        Ok(WorkflowHandle::started(connection, workflow, started))
     }
 }
 
@@ -353,23 +348,91 @@ fn reserve(connection: &Connection, request: &StartWorkflowExecutionRequest) -> 
     connection.eager_workers().reserve(&task_queue.name, &workflow_type.name)
 }
 
-/// Starts the workflow, and hands over its first task if the server sent it.
-async fn start(
-    connection: &Connection,
-    mut request: StartWorkflowExecutionRequest,
-    reservation: Option<Reservation>,
-) -> Result<StartWorkflowExecutionResponse, RpcError> {
-    if let Some(reservation) = &reservation {
-        request.request_eager_execution = true;
-        request.eager_worker_deployment_options.clone_from(&reservation.deployment_options);
+/// A start.
+pub(crate) struct StartCall {
+    request: Box<StartWorkflowExecutionRequest>,
+    eager: bool,
+}
+
+impl Call for StartCall {
+    type Input = StartWorkflowInput;
+    type Answer = StartedWorkflow;
+
+    /// Starts the workflow, and hands over its first task if the server sent it.
+    async fn send(self, connection: &Connection) -> Result<StartedWorkflow, RpcError> {
+        let mut request = *self.request;
+        let reservation = if self.eager { reserve(connection, &request) } else { None };
+        if let Some(reservation) = &reservation {
+            request.request_eager_execution = true;
+            request.eager_worker_deployment_options.clone_from(&reservation.deployment_options);
+        }
+        let workflow_id = request.workflow_id.clone();
+        // The worker that takes the task decodes it.
+        let sent = async {
+            connection.encode(&mut request).await?;
+            Box::pin(connection.call(request)).await
+        };
+        match sent.await {
+            Ok(mut response) => {
+                if let (Some(task), Some(reservation)) = (response.eager_workflow_task.take(), reservation) {
+                    (reservation.hand_over)(task);
+                }
+                let StartWorkflowExecutionResponse { run_id, first_execution_run_id, started, .. } = response;
+                Ok(StartedWorkflow::of(workflow_id, run_id, first_execution_run_id, started))
+            }
+            Err(error) => Err(error.about(workflow_id)),
+        }
     }
-    connection.encode(&mut request).await?;
-    // The worker that takes the task decodes it.
-    let mut response = connection.call(request).await?;
-    if let (Some(task), Some(reservation)) = (response.eager_workflow_task.take(), reservation) {
-        (reservation.hand_over)(task);
+
+    fn into_input(self) -> StartWorkflowInput {
+        let mut input = StartWorkflowInput::from_request(self.request);
+        input.request_eager_start = self.eager;
+        input
     }
-    Ok(response)
+
+    fn from_input(input: StartWorkflowInput) -> Self {
+        Self { eager: input.request_eager_start, request: input.into_request() }
+    }
+
+    answer_is_output!();
+}
+
+/// A start with a signal.
+pub(crate) struct SignalWithStartCall {
+    start: Box<StartWorkflowExecutionRequest>,
+    signal_name: String,
+    signal_input: Option<Payloads>,
+}
+
+impl Call for SignalWithStartCall {
+    type Input = SignalWithStartWorkflowInput;
+    type Answer = StartedWorkflow;
+
+    async fn send(self, connection: &Connection) -> Result<StartedWorkflow, RpcError> {
+        let workflow_id = self.start.workflow_id.clone();
+        let request = signal_with_start(*self.start, self.signal_name, self.signal_input);
+        match connection.call_coded(request).await {
+            Ok(SignalWithStartWorkflowExecutionResponse { run_id, first_execution_run_id, started, .. }) => {
+                Ok(StartedWorkflow::of(workflow_id, run_id, first_execution_run_id, started))
+            }
+            Err(error) => Err(error.about(workflow_id)),
+        }
+    }
+
+    fn into_input(self) -> SignalWithStartWorkflowInput {
+        SignalWithStartWorkflowInput {
+            start: StartWorkflowInput::from_request(self.start),
+            signal_name: self.signal_name,
+            signal_arguments: RawArguments::from_proto(self.signal_input),
+        }
+    }
+
+    fn from_input(input: SignalWithStartWorkflowInput) -> Self {
+        let SignalWithStartWorkflowInput { start, signal_name, signal_arguments } = input;
+        Self { start: start.into_request(), signal_name, signal_input: signal_arguments.into_proto() }
+    }
+
+    answer_is_output!();
 }
 
 fn signal_with_start(

@@ -12,15 +12,16 @@ use abide_protos::temporal::api::common::v1::{Header, Payloads, WorkflowExecutio
 use abide_protos::temporal::api::enums::v1::UpdateWorkflowExecutionLifecycleStage as Stage;
 use abide_protos::temporal::api::update::v1::{Input, Meta, Outcome, Request, UpdateRef, WaitPolicy, outcome};
 use abide_protos::temporal::api::workflowservice::v1::{
-    PollWorkflowExecutionUpdateRequest, UpdateWorkflowExecutionRequest,
+    PollWorkflowExecutionUpdateRequest, UpdateWorkflowExecutionRequest, UpdateWorkflowExecutionResponse,
 };
 use serde::Serialize;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::call::Call;
 use super::connection::{Connection, sleep};
 use super::errors::UpdateError;
-use super::message::written;
+use super::message::{workflow_id, written};
 use super::retry::{Backoff, EmptyAnswers, RetrySchedule};
 use super::rpc::Rpc;
 use super::rpc_error::RpcError;
@@ -29,6 +30,7 @@ use crate::converter::{PayloadError, read_first};
 use crate::debug_only::debug_only;
 use crate::definition::UpdateDefinition;
 use crate::header::set_header;
+use crate::interceptor::client::{PollUpdateInput, StartUpdateInput, StartedUpdate, UpdateOutcome};
 
 /// Awaiting the update returns a handle once the workflow has accepted it; made by
 /// [`start_update`](super::WorkflowHandle::start_update).
@@ -93,28 +95,74 @@ impl<U: UpdateDefinition, Until> UpdateWorkflow<U, Until> {
         let input = Input { header: self.header, name: name.to_string(), args };
         let request = UpdateWorkflowExecutionRequest {
             namespace: self.connection.namespace().to_string(),
-            workflow_execution: Some(self.execution.clone()),
+            workflow_execution: Some(self.execution),
             first_execution_run_id: self.first_execution_run_id,
             wait_policy: Some(wait_policy(wait)),
             request: Some(update_request(&self.connection, &id, input)),
         };
+        let sent = self.connection.carry_out(Box::new(request)).await;
+        let answer = sent.map_err(|error| UpdateError::from_rpc(&name, error))?;
+        let UpdateAnswer { execution, update_id, outcome } = answer;
+        Ok(UpdateHandle::new(self.connection, self.update.clone(), execution, update_id, outcome))
+    }
+}
+
+/// An update that its workflow has accepted or rejected.
+pub(crate) struct UpdateAnswer {
+    pub(crate) execution: WorkflowExecution,
+    pub(crate) update_id: String,
+    pub(crate) outcome: Option<Outcome>,
+}
+
+impl UpdateAnswer {
+    /// Takes the answer to a request. Servers need not repeat what it names.
+    pub(super) fn new(
+        sent_to: WorkflowExecution,
+        update_id: String,
+        response: UpdateWorkflowExecutionResponse,
+    ) -> Self {
+        let execution = response.update_ref.and_then(|update| update.workflow_execution).unwrap_or(sent_to);
+        Self { execution, update_id, outcome: response.outcome }
+    }
+}
+
+impl Call for Box<UpdateWorkflowExecutionRequest> {
+    type Input = StartUpdateInput;
+    type Answer = UpdateAnswer;
+
+    async fn send(self, connection: &Connection) -> Result<UpdateAnswer, RpcError> {
+        let execution = self.workflow_execution.clone().unwrap_or_default();
         // A missing stage means that the server's time was up and nothing has happened. Sending the update again is
         // harmless.
-        let sent = until_answered(&self.connection, &request, |response| {
-            is_accepted(response.stage, response.outcome.as_ref())
-        });
-        let response = sent
-            .await
-            .map_err(|error| UpdateError::from_rpc(&self.update.name(), &self.execution.workflow_id, error))?;
-        let execution = response.update_ref.and_then(|update| update.workflow_execution);
-        Ok(UpdateHandle {
-            connection: self.connection,
-            update: self.update,
-            execution: execution.unwrap_or(self.execution),
-            id,
-            outcome: response.outcome,
-        })
+        let sent =
+            until_answered(connection, &*self, |response| is_accepted(response.stage, response.outcome.as_ref()));
+        match sent.await {
+            Ok(response) => Ok(UpdateAnswer::new(execution, update_id(&self), response)),
+            Err(error) => Err(error.about(execution.workflow_id)),
+        }
     }
+
+    fn into_input(self) -> StartUpdateInput {
+        StartUpdateInput::from_request(self)
+    }
+
+    fn from_input(input: StartUpdateInput) -> Self {
+        input.into_request()
+    }
+
+    fn into_output(answer: UpdateAnswer) -> StartedUpdate {
+        StartedUpdate::from_answer(answer)
+    }
+
+    fn from_output(output: StartedUpdate) -> UpdateAnswer {
+        output.into_answer()
+    }
+}
+
+/// Returns the id of the update that a request sends.
+pub(super) fn update_id(request: &UpdateWorkflowExecutionRequest) -> String {
+    let meta = request.request.as_ref().and_then(|update| update.meta.as_ref());
+    meta.map(|meta| meta.update_id.clone()).unwrap_or_default()
 }
 
 impl<U: UpdateDefinition> IntoFuture for UpdateWorkflow<U, UntilAccepted> {
@@ -193,8 +241,8 @@ impl<U: UpdateDefinition> UpdateHandle<U> {
         let outcome = match &self.outcome {
             Some(outcome) => outcome.clone(),
             None => {
-                let polled = self.poll().await;
-                polled.map_err(|error| UpdateError::from_rpc(&name, &self.execution.workflow_id, error))?
+                let polled = self.connection.carry_out(self.poll()).await;
+                polled.map_err(|error| UpdateError::from_rpc(&name, error))?
             }
         };
         match outcome.value {
@@ -211,8 +259,8 @@ impl<U: UpdateDefinition> UpdateHandle<U> {
             .map_err(|error| error.of(format_args!("the result of update `{}`", self.update.name())))?)
     }
 
-    async fn poll(&self) -> Result<Outcome, RpcError> {
-        let request = PollWorkflowExecutionUpdateRequest {
+    fn poll(&self) -> PollWorkflowExecutionUpdateRequest {
+        PollWorkflowExecutionUpdateRequest {
             namespace: self.connection.namespace().to_string(),
             update_ref: Some(UpdateRef {
                 workflow_execution: Some(self.execution.clone()),
@@ -220,9 +268,38 @@ impl<U: UpdateDefinition> UpdateHandle<U> {
             }),
             identity: self.connection.identity().to_string(),
             wait_policy: Some(wait_policy(Stage::Completed)),
-        };
-        let polled = until_answered(&self.connection, &request, |polled| polled.outcome.is_some()).await?;
-        Ok(polled.outcome.unwrap_or_default())
+        }
+    }
+}
+
+impl Call for PollWorkflowExecutionUpdateRequest {
+    type Input = PollUpdateInput;
+    type Answer = Outcome;
+
+    async fn send(self, connection: &Connection) -> Result<Outcome, RpcError> {
+        match until_answered(connection, &self, |polled| polled.outcome.is_some()).await {
+            Ok(polled) => Ok(polled.outcome.unwrap_or_default()),
+            Err(error) => {
+                let execution = self.update_ref.and_then(|update| update.workflow_execution);
+                Err(error.about(workflow_id(execution.as_ref())))
+            }
+        }
+    }
+
+    fn into_input(self) -> PollUpdateInput {
+        PollUpdateInput::from_request(self)
+    }
+
+    fn from_input(input: PollUpdateInput) -> Self {
+        input.into_request()
+    }
+
+    fn into_output(answer: Outcome) -> UpdateOutcome {
+        UpdateOutcome::from_proto(answer)
+    }
+
+    fn from_output(output: UpdateOutcome) -> Outcome {
+        output.into_proto()
     }
 }
 

@@ -17,16 +17,20 @@ use abide_protos::temporal::api::workflowservice::v1::{
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::call::Call;
 use super::connection::Connection;
 use super::errors::{StartError, UpdateError, UpdateWithStartError};
 use super::handle::WorkflowHandle;
 use super::rpc_error::RpcError;
 use super::start::{ClientFuture, StartWorkflow, UntilStarted};
-use super::update::{UpdateHandle, is_accepted, until_answered, update_request, wait_policy};
+use super::update::{UpdateAnswer, UpdateHandle, is_accepted, until_answered, update_id, update_request, wait_policy};
 use crate::converter::PayloadError;
 use crate::debug_only::debug_only;
 use crate::definition::{UpdateDefinition, WorkflowDefinition};
 use crate::header::set_header;
+use crate::interceptor::client::{
+    StartedUpdate, StartedUpdateWithStart, StartedWorkflow, UpdateWithStartWorkflowInput,
+};
 
 /// A workflow start with an update. Awaiting it returns handles to both.
 ///
@@ -82,28 +86,61 @@ impl<W: WorkflowDefinition, U: UpdateDefinition> UpdateWithStart<W, U> {
         if start.workflow_id_conflict_policy() == ConflictPolicy::Unspecified {
             start.set_workflow_id_conflict_policy(ConflictPolicy::UseExisting);
         }
-        let workflow_id = start.workflow_id.clone();
         let id = self.update_id.unwrap_or_else(|| Uuid::new_v4().to_string());
-        let execution = WorkflowExecution { workflow_id: workflow_id.clone(), run_id: String::new() };
+        let execution = WorkflowExecution { workflow_id: start.workflow_id.clone(), run_id: String::new() };
         let update = UpdateWorkflowExecutionRequest {
             namespace: connection.namespace().to_string(),
-            workflow_execution: Some(execution.clone()),
+            workflow_execution: Some(execution),
             wait_policy: Some(wait_policy(Stage::Accepted)),
             request: Some(update_request(&connection, &id, input)),
             ..Default::default()
         };
-        let (started, updated) = execute(&connection, start, update)
-            .await
-            .map_err(|error| from_rpc(&self.update.name(), &workflow_id, error))?;
-        let execution = updated.update_ref.and_then(|update| update.workflow_execution).unwrap_or(execution);
-        let run_id = started.run_id;
-        let first = if started.started && started.first_execution_run_id.is_empty() {
-            run_id.clone()
-        } else {
-            started.first_execution_run_id
-        };
-        let handle = WorkflowHandle::started(connection.clone(), workflow, workflow_id, run_id, first);
-        Ok((handle, UpdateHandle::new(connection, self.update, execution, id, updated.outcome)))
+        let sent = connection.carry_out(UpdateWithStartCall { start, update: Box::new(update) }).await;
+        let (started, answer) = sent.map_err(|error| from_rpc(&self.update.name(), error))?;
+        let handle = WorkflowHandle::started(connection.clone(), workflow, started);
+        let UpdateAnswer { execution, update_id, outcome } = answer;
+        Ok((handle, UpdateHandle::new(connection, self.update, execution, update_id, outcome)))
+    }
+}
+
+/// A start with an update.
+pub(crate) struct UpdateWithStartCall {
+    start: Box<StartWorkflowExecutionRequest>,
+    update: Box<UpdateWorkflowExecutionRequest>,
+}
+
+impl Call for UpdateWithStartCall {
+    type Input = UpdateWithStartWorkflowInput;
+    type Answer = (StartedWorkflow, UpdateAnswer);
+
+    async fn send(self, connection: &Connection) -> Result<Self::Answer, RpcError> {
+        let (workflow_id, update_id) = (self.start.workflow_id.clone(), update_id(&self.update));
+        match execute(connection, *self.start, *self.update).await {
+            Ok((started, updated)) => {
+                let sent_to = WorkflowExecution { workflow_id: workflow_id.clone(), run_id: String::new() };
+                let StartWorkflowExecutionResponse { run_id, first_execution_run_id, started, .. } = started;
+                let workflow = StartedWorkflow::of(workflow_id, run_id, first_execution_run_id, started);
+                Ok((workflow, UpdateAnswer::new(sent_to, update_id, updated)))
+            }
+            Err(error) => Err(error.about(workflow_id)),
+        }
+    }
+
+    fn into_input(self) -> UpdateWithStartWorkflowInput {
+        UpdateWithStartWorkflowInput::from_requests(self.start, self.update)
+    }
+
+    fn from_input(input: UpdateWithStartWorkflowInput) -> Self {
+        let (start, update) = input.into_requests();
+        Self { start, update }
+    }
+
+    fn into_output((workflow, update): Self::Answer) -> StartedUpdateWithStart {
+        StartedUpdateWithStart { workflow, update: StartedUpdate::from_answer(update) }
+    }
+
+    fn from_output(output: StartedUpdateWithStart) -> Self::Answer {
+        (output.workflow, output.update.into_answer())
     }
 }
 
@@ -149,13 +186,13 @@ fn parts(response: ExecuteMultiOperationResponse) -> (StartWorkflowExecutionResp
 }
 
 /// Returns the error of the operation that was refused; the other operation was only not carried out.
-fn from_rpc(update: &str, workflow_id: &str, error: RpcError) -> UpdateWithStartError {
+fn from_rpc(update: &str, error: RpcError) -> UpdateWithStartError {
     let statuses = error.detail::<MultiOperationExecutionFailure>().map(|detail| detail.statuses).unwrap_or_default();
     let mut operations = statuses.into_iter().map(|status| error.of_operation(status));
     let (start, updated) = (operations.next().flatten(), operations.next().flatten());
     match (start, updated) {
-        (Some(start), _) => StartError::from_rpc(workflow_id, start).into(),
-        (None, Some(updated)) => UpdateError::from_rpc(update, workflow_id, updated).into(),
+        (Some(start), _) => StartError::from_rpc(start).into(),
+        (None, Some(updated)) => UpdateError::from_rpc(update, updated).into(),
         (None, None) => StartError::Rpc(error).into(),
     }
 }
@@ -180,7 +217,7 @@ mod tests {
         let message = "Update-with-Start could not be executed.".to_string();
         let details = rpc::Status { code: code as i32, message: message.clone(), details: vec![detail] };
         let status = Status::with_details(code, message, details.encode_to_vec().into());
-        from_rpc("add", "cart-1", RpcError::from_status("ExecuteMultiOperation", &status))
+        from_rpc("add", RpcError::from_status("ExecuteMultiOperation", &status))
     }
 
     fn status(code: Code, message: &str, details: Vec<Any>) -> OperationStatus {

@@ -5,15 +5,17 @@ use std::fmt;
 
 use abide_protos::temporal::api::common::v1::Payload;
 use abide_protos::temporal::api::workflowservice::v1::{
-    CountWorkflowExecutionsResponse, ListWorkflowExecutionsRequest,
+    CountWorkflowExecutionsRequest, CountWorkflowExecutionsResponse, ListWorkflowExecutionsRequest,
 };
 
+use super::call::{Call, answer_is_output};
 use super::connection::Connection;
 use super::description::WorkflowExecutionInfo;
 use super::rpc_error::RpcError;
 use crate::converter::{PayloadError, from_payload};
 use crate::debug_only::debug_only;
 use crate::definition::PayloadValue;
+use crate::interceptor::client::{CountWorkflowsInput, ListWorkflowsInput, WorkflowPage};
 
 /// Workflows that match a query, fetched page by page.
 ///
@@ -53,13 +55,53 @@ impl WorkflowList {
     /// [`RpcError`]; [`is_invalid_argument`](RpcError::is_invalid_argument) if the query is invalid.
     pub async fn next(&mut self) -> Result<Option<WorkflowExecutionInfo>, RpcError> {
         while self.fetched.is_empty() && !self.is_last_page {
-            let page = self.connection.call_coded(self.request.clone()).await?;
-            self.fetched.extend(page.executions.into_iter().map(WorkflowExecutionInfo::from_proto));
+            let page = self.connection.carry_out(self.request.clone()).await?;
+            self.fetched.extend(page.workflows);
             self.is_last_page = page.next_page_token.is_empty();
             self.request.next_page_token = page.next_page_token;
         }
         Ok(self.fetched.pop_front())
     }
+}
+
+impl Call for ListWorkflowExecutionsRequest {
+    type Input = ListWorkflowsInput;
+    type Answer = WorkflowPage;
+
+    async fn send(self, connection: &Connection) -> Result<WorkflowPage, RpcError> {
+        let page = connection.call_coded(self).await?;
+        let workflows = page.executions.into_iter().map(WorkflowExecutionInfo::from_proto).collect();
+        Ok(WorkflowPage { workflows, next_page_token: page.next_page_token })
+    }
+
+    fn into_input(self) -> ListWorkflowsInput {
+        ListWorkflowsInput::from_request(self)
+    }
+
+    fn from_input(input: ListWorkflowsInput) -> Self {
+        input.into_request()
+    }
+
+    answer_is_output!();
+}
+
+impl Call for CountWorkflowExecutionsRequest {
+    type Input = CountWorkflowsInput;
+    type Answer = WorkflowCount;
+
+    async fn send(self, connection: &Connection) -> Result<WorkflowCount, RpcError> {
+        connection.call(self).await.map(WorkflowCount::from_proto)
+    }
+
+    fn into_input(self) -> CountWorkflowsInput {
+        CountWorkflowsInput::from_request(self)
+    }
+
+    fn from_input(input: CountWorkflowsInput) -> Self {
+        input.into_request()
+    }
+
+    answer_is_output!();
 }
 
 impl fmt::Debug for WorkflowList {

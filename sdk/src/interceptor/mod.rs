@@ -1,9 +1,30 @@
 //! Interceptors: code around client calls, workflows and activities, which sees and changes what passes through.
+//!
+//! An interceptor is a trait whose methods do nothing by default. Implement the methods of the calls that you want to
+//! see, and pass the input on with `next.run(..)`, changed or not. An interceptor that does not call `next` replaces
+//! what it surrounds. Several interceptors form a chain in the order in which they were added: the first one is the
+//! outermost.
+//!
+//! The async methods need the attribute [`async_trait`], which this module exports.
 
+// Each file here belongs to the layer that it is named after: `sdk/tests/tidy` checks it.
+pub(crate) mod activity;
+#[cfg(feature = "client")]
+pub(crate) mod client;
 pub(crate) mod workflow;
 
-/// Lets traits have async methods: needed on each `impl` of an interceptor.
+#[doc(no_inline)]
 pub use async_trait::async_trait;
+
+pub use activity::{ActivityInterceptor, ActivityNext, ExecuteActivityInput};
+#[cfg(feature = "client")]
+pub use client::{
+    CancelActivityInput, CancelWorkflowInput, ClientCall, ClientInterceptor, ClientNext, CompleteActivityInput,
+    CountWorkflowsInput, DescribeWorkflowInput, FailActivityInput, FetchHistoryInput, HeartbeatActivityInput,
+    ListWorkflowsInput, PollUpdateInput, QueryAnswer, QueryWorkflowInput, SignalWithStartWorkflowInput,
+    SignalWorkflowInput, StartUpdateInput, StartWorkflowInput, StartedUpdate, StartedUpdateWithStart, StartedWorkflow,
+    TerminateWorkflowInput, UpdateOutcome, UpdateWithStartWorkflowInput, WorkflowPage, WorkflowResultInput,
+};
 pub use workflow::{
     CancelExternalWorkflowInput, CompletedActivity, CompletedChildWorkflow, CompletedNexusOperation,
     ContinueAsNewInput, ExecuteWorkflowInput, HandleQueryInput, HandleSignalInput, HandleUpdateInput, InboundCall,

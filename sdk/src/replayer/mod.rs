@@ -14,6 +14,7 @@ use crate::converter::DataConverter;
 use crate::definition::Workflow;
 use crate::history::{History, HistoryError, history_files};
 use crate::interceptor::workflow::WorkflowInterceptor;
+use crate::plugin::{IntoPlugin, Plugins};
 use crate::runtime::WorkflowRegistry;
 use crate::workflow::WorkflowImplementation;
 
@@ -71,6 +72,7 @@ pub struct WorkflowReplayer {
     order: Option<RunOrder>,
     deadlock_limit: Duration,
     data_converter: DataConverter,
+    plugins: Plugins,
 }
 
 impl Default for WorkflowReplayer {
@@ -81,6 +83,7 @@ impl Default for WorkflowReplayer {
             order: None,
             deadlock_limit: DEADLOCK_LIMIT,
             data_converter: DataConverter::new(),
+            plugins: Plugins::default(),
         }
     }
 }
@@ -137,12 +140,35 @@ impl WorkflowReplayer {
         self
     }
 
+    /// Changes the data converter that was set so far, for example to add a codec to it. For [plugins](crate::plugin::Plugin).
+    pub fn map_data_converter(mut self, change: impl FnOnce(DataConverter) -> DataConverter) -> Self {
+        self.data_converter = change(self.data_converter);
+        self
+    }
+
+    /// Adds a plugin, as a value or as an `Arc`. It configures this replayer at once. Use the plugins of the workers that
+    /// wrote the histories. Two plugins must not have the same name. Default: none.
+    pub fn plugin(mut self, plugin: impl IntoPlugin) -> Self {
+        let plugin = plugin.into_plugin();
+        let mut plugins = std::mem::take(&mut self.plugins);
+        let known = plugins.iter().count();
+        plugins.add(Arc::clone(&plugin));
+        if plugins.iter().count() > known {
+            self = plugin.configure_replayer(self);
+        }
+        // A plugin may add others.
+        plugins.extend(std::mem::take(&mut self.plugins));
+        Self { plugins, ..self }
+    }
+
     /// Replays one history. Blocks until the replay is done. The workflow's code runs on its own thread.
     ///
     /// # Errors
     /// Returns an error if the code does not match the history or fails its workflow task. Also returns an error if the
-    /// history belongs to an unknown workflow, is inconsistent, or cannot be decoded.
+    /// history belongs to an unknown workflow, is inconsistent, or cannot be decoded, or if two plugins have the same
+    /// name.
     pub fn replay(&self, history: &History) -> Result<Replayed, ReplayError> {
+        self.plugins.check("the replayer").map_err(|message| ReplayError::InvalidPlugins { message })?;
         run::replay(self, history)
     }
 

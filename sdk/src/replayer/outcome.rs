@@ -63,6 +63,11 @@ pub enum ReplayError {
         /// Workflow types that were added to the replayer.
         known: Vec<String>,
     },
+    /// Two plugins of the replayer have the same name, or one has none.
+    InvalidPlugins {
+        /// The name, and what to do.
+        message: String,
+    },
 }
 
 impl Replayed {
@@ -167,6 +172,7 @@ impl fmt::Display for ReplayError {
                 "the history is of workflow `{name}`, but the replayer has only {}; add it with `.workflow(..)`",
                 known.join(", ")
             ),
+            Self::InvalidPlugins { message } => f.write_str(message),
         }
     }
 }

@@ -15,7 +15,9 @@ use super::shutdown::Phases;
 use crate::activity::{Activities, ActivityRegistry};
 use crate::client::{Client, Connection};
 use crate::definition::{Workflow, WorkflowDefinition};
+use crate::interceptor::activity::ActivityInterceptor;
 use crate::interceptor::workflow::WorkflowInterceptor;
+use crate::plugin::{IntoPlugin, Plugin, Plugins};
 use crate::runtime::{WorkflowErrorType, WorkflowRegistry};
 use crate::workflow::WorkflowImplementation;
 
@@ -40,6 +42,8 @@ pub struct WorkerBuilder<State = NothingRegistered> {
     task_queue: String,
     workflows: WorkflowRegistry,
     activities: ActivityRegistry,
+    activity_interceptors: Vec<Arc<dyn ActivityInterceptor>>,
+    plugins: Plugins,
     options: Options,
     /// The configurations of the second worker; more than one is refused.
     own_queues: Vec<Configure>,
@@ -79,6 +83,8 @@ impl WorkerBuilder {
             task_queue: task_queue.into(),
             workflows: WorkflowRegistry::default(),
             activities: ActivityRegistry::default(),
+            activity_interceptors: Vec::new(),
+            plugins: client.connection().plugins().clone(),
             options: Options::default(),
             own_queues: Vec::new(),
             state: PhantomData,
@@ -130,6 +136,27 @@ impl<State> WorkerBuilder<State> {
     pub fn activities<Kind, A: Activities<Kind>>(mut self, activities: A) -> WorkerBuilder<Registered> {
         activities.register(&mut self.activities);
         self.registered()
+    }
+
+    /// Adds an interceptor of this worker's activities, local ones included. The first one is the outermost. Default:
+    /// none.
+    pub fn activity_interceptor(mut self, interceptor: impl ActivityInterceptor) -> Self {
+        self.activity_interceptors.push(Arc::new(interceptor));
+        self
+    }
+
+    /// Adds a plugin, as a value or as an `Arc`. It configures this worker when it is built, after the plugins of the
+    /// client. A plugin that the client has, too, is applied once. Two plugins must not have the same name. Default:
+    /// those of the [client](crate::ClientOptions::plugin).
+    pub fn plugin(mut self, plugin: impl IntoPlugin) -> WorkerBuilder<Registered> {
+        self.plugins.add(plugin.into_plugin());
+        self.registered()
+    }
+
+    /// Returns the plugins that will configure this worker. Test environments replay with them.
+    #[doc(hidden)]
+    pub fn plugins(&self) -> Vec<Arc<dyn Plugin>> {
+        self.plugins.iter().cloned().collect()
     }
 
     /// Makes the program serve a queue that no other worker has, too (Temporal's worker-specific task queue), for
@@ -361,12 +388,49 @@ impl<State> WorkerBuilder<State> {
     ///
     /// # Errors
     /// Returns an error if a name is registered twice or reserved by Temporal, an option has an invalid value or names an
-    /// unregistered workflow, the worker versioning of a workflow type does not fit that of the worker, or its
-    /// [own queue](Self::own_queue) has workflows.
-    pub fn build(mut self) -> Result<Worker, WorkerError>
+    /// unregistered workflow, the worker versioning of a workflow type does not fit that of the worker, its
+    /// [own queue](Self::own_queue) has workflows, or two plugins have the same name.
+    pub fn build(self) -> Result<Worker, WorkerError>
     where
         State: SomethingRegistered,
     {
+        self.registered().with_plugins()?.build_configured()
+    }
+
+    fn registered(self) -> WorkerBuilder<Registered> {
+        WorkerBuilder {
+            connection: self.connection,
+            task_queue: self.task_queue,
+            workflows: self.workflows,
+            activities: self.activities,
+            activity_interceptors: self.activity_interceptors,
+            plugins: self.plugins,
+            options: self.options,
+            own_queues: self.own_queues,
+            state: PhantomData,
+        }
+    }
+}
+
+impl WorkerBuilder<Registered> {
+    /// Lets the plugins configure the worker.
+    fn with_plugins(mut self) -> Result<Self, WorkerError> {
+        let mut plugins = std::mem::take(&mut self.plugins);
+        let mut applied = 0;
+        loop {
+            let of = format!("the worker of task queue `{}`", self.task_queue);
+            plugins.check(&of).map_err(WorkerError::new)?;
+            let Some(plugin) = plugins.at(applied) else { break };
+            self = plugin.configure_worker(self);
+            // A plugin may add others.
+            plugins.extend(std::mem::take(&mut self.plugins));
+            applied += 1;
+        }
+        self.options.plugins.extend(plugins.names().map(str::to_owned));
+        Ok(self)
+    }
+
+    fn build_configured(mut self) -> Result<Worker, WorkerError> {
         if self.task_queue.is_empty() {
             return Err(WorkerError::new(
                 "the task queue has no name: expected the name of the task queue on which workflows are started",
@@ -378,6 +442,8 @@ impl<State> WorkerBuilder<State> {
                 self.task_queue
             )));
         }
+        // Before the activity of the own queue is added, which is Abide's.
+        self.activities = self.activities.intercepted(&self.activity_interceptors);
         let client = Arc::new(CurrentClient::new(self.connection.clone()));
         let own = match own_queue::only(std::mem::take(&mut self.own_queues))? {
             Some(configure) => Some(self.build_own(configure, &client)?),
@@ -395,7 +461,8 @@ impl<State> WorkerBuilder<State> {
         }
         if self.workflows.is_empty() && self.activities.is_empty() {
             return Err(WorkerError::new(
-                "nothing is registered with this worker: the values given to `.activities(..)` have no activity",
+                "nothing is registered with this worker: neither the values given to `.activities(..)` nor the plugins \
+                 have a workflow or an activity",
             ));
         }
         Ok(Worker {
@@ -417,6 +484,9 @@ impl<State> WorkerBuilder<State> {
             task_queue: own_queue::name(&self.task_queue, &identity),
             workflows: WorkflowRegistry::default(),
             activities: ActivityRegistry::default(),
+            activity_interceptors: self.activity_interceptors.clone(),
+            // They have set the interceptors and options that this queue inherits.
+            plugins: Plugins::default(),
             options: own_queue::options(&self.options),
             own_queues: Vec::new(),
             state: PhantomData,
@@ -427,18 +497,6 @@ impl<State> WorkerBuilder<State> {
         // So that `Worker::client_handle` replaces the client of both.
         own.client = Arc::clone(client);
         Ok(own)
-    }
-
-    fn registered(self) -> WorkerBuilder<Registered> {
-        WorkerBuilder {
-            connection: self.connection,
-            task_queue: self.task_queue,
-            workflows: self.workflows,
-            activities: self.activities,
-            options: self.options,
-            own_queues: self.own_queues,
-            state: PhantomData,
-        }
     }
 }
 

@@ -48,7 +48,7 @@ impl ClientHandle {
     /// - Workflows started eagerly by the new client can reach the worker; those started by the old client no longer
     ///   do.
     ///
-    /// The worker keeps its identity, its data converter, and the namespace's limits and features that it read when it
+    /// The worker keeps its identity, its data converter, what the plugins of its first client have configured, and the namespace's limits and features that it read when it
     /// started. A worker that has not started yet starts with the new client. After the worker has ended, the call has
     /// no effect.
     ///

@@ -35,6 +35,8 @@ pub(super) struct Options {
     pub(super) identity: Option<String>,
     pub(super) build_id: Option<String>,
     pub(super) deployment: Option<DeploymentOptions>,
+    /// The names of the plugins that have configured the worker.
+    pub(super) plugins: Vec<String>,
 }
 
 impl Default for Options {
@@ -63,6 +65,7 @@ impl Default for Options {
             identity: None,
             build_id: None,
             deployment: None,
+            plugins: Vec::new(),
         }
     }
 }

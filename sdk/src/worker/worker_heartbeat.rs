@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use abide_protos::temporal::api::deployment::v1::WorkerDeploymentVersion;
 use abide_protos::temporal::api::enums::v1::WorkerStatus;
-use abide_protos::temporal::api::worker::v1::{WorkerHeartbeat, WorkerHostInfo, WorkerSlotsInfo};
+use abide_protos::temporal::api::worker::v1::{PluginInfo, WorkerHeartbeat, WorkerHostInfo, WorkerSlotsInfo};
 use abide_protos::temporal::api::workflowservice::v1::RecordWorkerHeartbeatRequest;
 
 use super::activity_tasks::ActivityWorker;
@@ -118,6 +118,7 @@ impl WorkerHeartbeats {
             start_time: Some(time_to_proto(self.started)),
             heartbeat_time: Some(time_to_proto(now)),
             elapsed_since_last_heartbeat: since.map(to_proto),
+            plugins: shared.options.plugins.iter().map(|name| plugin_info(name)).collect(),
             ..Default::default()
         };
         if let Some(workflows) = &self.workflows {
@@ -139,6 +140,10 @@ impl WorkerHeartbeats {
         }
         heartbeat
     }
+}
+
+fn plugin_info(name: &str) -> PluginInfo {
+    PluginInfo { name: name.to_string(), ..Default::default() }
 }
 
 fn slots_info(slots: &Slots, before: &mut Ended) -> WorkerSlotsInfo {

@@ -15,9 +15,11 @@
 )]
 
 mod activities;
+mod activity_interceptors;
 mod activity_tasks;
 mod attempts;
 mod client;
+mod client_interceptors;
 mod client_replaced;
 mod codecs;
 mod continue_as_new_and_patches;
@@ -26,6 +28,7 @@ mod failure_converters;
 mod harness;
 mod histories;
 mod messages;
+mod plugins;
 mod pollers;
 mod server;
 mod silent_codecs;

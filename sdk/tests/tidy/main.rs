@@ -45,11 +45,14 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("workflow", &["workflow"], &["vocabulary", "replay"]),
     ("runtime", &["runtime"], &["vocabulary", "replay", "workflow"]),
     ("activity", &["activity"], &["vocabulary"]),
-    ("client", &["client"], &["vocabulary"]),
-    ("interceptor", &["interceptor"], &["vocabulary", "workflow", "activity", "client"]),
-    ("worker", &["worker"], &["vocabulary", "replay", "workflow", "runtime", "activity", "client"]),
-    ("replayer", &["replayer"], &["vocabulary", "replay", "workflow", "runtime", "client", "worker"]),
+    ("client", &["client"], &["vocabulary", "plugin"]),
+    ("worker", &["worker"], &["vocabulary", "replay", "workflow", "runtime", "activity", "client", "plugin"]),
+    ("replayer", &["replayer"], &["vocabulary", "replay", "workflow", "runtime", "client", "worker", "plugin"]),
+    // A trait that names what it configures. The layers hold its objects, and learn nothing of each other through it.
+    ("plugin", &["plugin"], &["client", "worker", "replayer"]),
 ];
+/// A module whose files belong each to the layer that it is named after: `interceptor/client.rs` to `client`.
+const INTERCEPTORS: &str = "interceptor";
 
 /// Code that must give the same result for the same input, wherever it runs.
 const PURE: &[&str] = &["sdk/src/", "server/src/engine/"];

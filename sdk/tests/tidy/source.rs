@@ -1,6 +1,7 @@
 //! A minimal Rust reader for the rules: text with comments and literals *masked* (blanked), so that rules do not match
 //! prose, and on top of it paths, functions and test code.
 
+use super::INTERCEPTORS;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::ops::Range;
@@ -45,14 +46,13 @@ impl Source {
     /// Returns the top-level module of `sdk/src` that the file belongs to; `None` for the crate root, `__private`, the guide
     /// and other crates.
     pub(crate) fn module(&self) -> Option<&str> {
-        let path = self.path.strip_prefix("sdk/src/")?.trim_end_matches(".rs");
-        let mut parts = path.split('/');
-        let module = match parts.next()? {
-            // Interceptors lie together, and belong to the layers of what they are around.
-            "interceptor" => parts.next().filter(|part| *part != "mod").unwrap_or("interceptor"),
-            module => module,
-        };
-        (!matches!(module, "lib" | "guide" | "__private")).then_some(module)
+        let mut parts = self.path.strip_prefix("sdk/src/")?.split('/');
+        let mut module = parts.next()?.trim_end_matches(".rs");
+        if module == INTERCEPTORS {
+            module = parts.next()?.trim_end_matches(".rs");
+        }
+        // The last one is the root of `interceptor`.
+        (!matches!(module, "lib" | "guide" | "__private" | "mod")).then_some(module)
     }
 
     /// Returns true if the line (from 1) is not test code.
@@ -75,7 +75,7 @@ impl Source {
             for (at, _) in masked.match_indices(root).filter(|(at, _)| is_ours(*at)) {
                 let rest = at + root.len();
                 let starts = if masked[rest..].starts_with('{') { group(masked, rest) } else { vec![rest] };
-                let names = starts.into_iter().map(|start| (line_of(masked, start), layered_name(&masked[start..])));
+                let names = starts.into_iter().map(|start| (line_of(masked, start), module_name(&masked[start..])));
                 found.extend(names.filter(|(_, name)| !name.is_empty()).map(|(line, name)| (line, name.to_owned())));
             }
         }
@@ -96,12 +96,10 @@ impl Source {
     }
 }
 
-/// Returns the module that a path begins with; for a path into `interceptor`, the module within it.
-fn layered_name(path: &str) -> &str {
-    match path.strip_prefix("interceptor::").map(leading_name) {
-        Some(name) if name.starts_with(|c: char| c.is_ascii_lowercase()) => name,
-        _ => leading_name(path),
-    }
+/// Returns the module that a path within the crate leads to; for an interceptor, the layer it belongs to.
+fn module_name(path: &str) -> &str {
+    let within = path.strip_prefix(INTERCEPTORS).and_then(|rest| rest.strip_prefix("::"));
+    leading_name(within.unwrap_or(path))
 }
 
 /// Returns the text of a file in the workspace.

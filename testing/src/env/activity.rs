@@ -11,6 +11,7 @@ use abide::activity::{
     ActivityRegistry,
 };
 use abide::converter::{PayloadError, PayloadWriter, from_payload, to_payload};
+use abide::interceptor::ActivityInterceptor;
 use abide::metrics::Metrics;
 use abide::{
     Activity, ActivityContext, ActivityDefinition, ActivityError, ApplicationFailure, Arguments, PayloadValue,
@@ -67,6 +68,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct ActivityEnvironment {
     info: ActivityInfo,
     patience: Duration,
+    interceptors: Vec<Arc<dyn ActivityInterceptor>>,
     earlier: Vec<Payload>,
     cancellation: ActivityCancellation,
     metrics: Metrics,
@@ -93,6 +95,47 @@ impl ActivityEnvironment {
     pub fn header<T: Serialize + 'static>(mut self, key: impl Into<String>, value: &T) -> Result<Self, PayloadError> {
         self.info.set_header(key, value)?;
         Ok(self)
+    }
+
+    /// Adds an interceptor around the activity, as a worker has it. The first one is the outermost.
+    ///
+    /// ```
+    /// use abide::converter::RawPayload;
+    /// use abide::interceptor::{ActivityInterceptor, ActivityNext, ExecuteActivityInput, async_trait};
+    /// use abide::prelude::*;
+    /// use abide_testing::ActivityEnvironment;
+    ///
+    /// /// Rounds the first argument up to a dozen.
+    /// struct Dozens;
+    ///
+    /// #[async_trait]
+    /// impl ActivityInterceptor for Dozens {
+    ///     async fn execute_activity(
+    ///         &self,
+    ///         ctx: &ActivityContext,
+    ///         mut input: ExecuteActivityInput,
+    ///         next: ActivityNext<'_>,
+    ///     ) -> Result<RawPayload, ActivityError> {
+    ///         let count: u32 = input.arguments.get(0)?;
+    ///         input.arguments.set(0, &(count.div_ceil(12) * 12))?;
+    ///         next.run(ctx, input).await
+    ///     }
+    /// }
+    ///
+    /// #[activity]
+    /// async fn order_eggs(count: u32) -> Result<u32, ActivityError> {
+    ///     Ok(count)
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let env = ActivityEnvironment::new().interceptor(Dozens);
+    /// assert_eq!(env.run(order_eggs, 13).await.unwrap(), 24);
+    /// # }
+    /// ```
+    pub fn interceptor(mut self, interceptor: impl ActivityInterceptor) -> Self {
+        self.interceptors.push(Arc::new(interceptor));
+        self
     }
 
     /// Sets the last progress reported by the previous attempt. Default: none.
@@ -263,7 +306,7 @@ impl ActivityEnvironment {
         // A worker reads the arguments. So an argument that does not read back must fail here, too.
         let mut registry = ActivityRegistry::default();
         registry.add(activity, host);
-        let registered = registry.get(&name).expect("the activity was just registered");
+        let registered = registry.intercepted(&self.interceptors).get(&name).expect("the activity was just registered");
         let mut code = pin!(registered.run(context, input.into_payloads()));
         let output = loop {
             let heartbeats = self.seen.lock().heartbeats.len();
@@ -285,6 +328,8 @@ impl ActivityEnvironment {
         self.seen.lock().heartbeats.iter().map(from_payload).collect()
     }
 
+    /// Creates an environment for the next attempt: with this attempt's last progress and interceptors, and not
+    /// cancelled.
     /// Returns the metrics that the activity has recorded through [`ActivityContext::metrics`].
     ///
     /// ```
@@ -313,7 +358,8 @@ impl ActivityEnvironment {
         let mut info = self.info.clone();
         info.attempt += 1;
         let last = self.seen.lock().heartbeats.last().cloned();
-        Self::of(info, last.map_or_else(|| self.earlier.clone(), |last| vec![last]))
+        let earlier = last.map_or_else(|| self.earlier.clone(), |last| vec![last]);
+        Self { interceptors: self.interceptors.clone(), ..Self::of(info, earlier) }
     }
 
     fn shows_nothing(&self, name: &str) -> String {
@@ -327,6 +373,8 @@ impl ActivityEnvironment {
     }
 
     fn of(info: ActivityInfo, earlier: Vec<Payload>) -> Self {
+        let (interceptors, seen) = Default::default();
+        Self { patience: PATIENCE, interceptors, info, earlier, cancellation: ActivityCancellation::new(), seen }
         let (cancellation, metrics, seen) = (ActivityCancellation::new(), Metrics::default(), Arc::default());
         Self { patience: PATIENCE, info, earlier, cancellation, metrics, seen }
     }

@@ -64,6 +64,8 @@ pub use self::worker::TestWorker;
 pub struct TestWorkflowEnvironment {
     server: Server,
     client: Client,
+    /// For the environment's own calls, which no interceptor of the test sees.
+    own_client: Client,
     started: SystemTime,
     /// The statements of commands that the server has refused.
     refused: Arc<Mutex<String>>,
@@ -80,7 +82,8 @@ impl TestWorkflowEnvironment {
     }
 
     /// Like [`start`](Self::start), with client options: a data converter, a namespace (which the server creates), an
-    /// identity. The address is ignored. Replays use the data converter and the namespace, too.
+    /// identity, interceptors, plugins. The address is ignored. Replays use the data converter, the namespace and the
+    /// plugins, too.
     ///
     /// # Errors
     /// Returns an error if the client cannot be created.
@@ -103,9 +106,10 @@ impl TestWorkflowEnvironment {
         };
         watch_workers(&connection, watch);
         let started = server.now();
+        let own_client = Client::from_connection(connection.without_interceptors());
+        let explainer = Explainer::start(server.host(), &own_client);
         let client = Client::from_connection(connection);
-        let explainer = Explainer::start(server.host(), &client);
-        Ok(Self { server, client, started, refused, _explainer: explainer })
+        Ok(Self { server, client, own_client, started, refused, _explainer: explainer })
     }
 
     /// Returns a client of this environment's server.
@@ -230,7 +234,7 @@ impl TestWorkflowEnvironment {
         let output = output.unwrap_or_else(|why| panic!("{why}{}", lock(&self.refused).clone()));
         // A failure that is known only now fails the test, too.
         if let Some(why) = host.present_verdict() {
-            panic!("{}", readable(why, &self.client).await);
+            panic!("{}", readable(why, &self.own_client).await);
         }
         self.replay_all(&replayer).await;
         output
@@ -242,7 +246,7 @@ impl TestWorkflowEnvironment {
             biased;
             output = future => Ok(output),
             failure = self.server.host().workflow_task_failure() => {
-                let failure = readable(failure, &self.client).await;
+                let failure = readable(failure, &self.own_client).await;
                 Err(format!("a workflow task failed and would be retried forever: {failure}"))
             }
             why = self.server.host().verdict() => Err(why),
@@ -250,7 +254,7 @@ impl TestWorkflowEnvironment {
     }
 
     async fn replay_all(&self, replayer: &WorkflowReplayer) {
-        let mut runs = self.client.list("");
+        let mut runs = self.own_client.list("");
         while let Some(run) = runs.next().await.unwrap_or_else(|error| panic!("the runs cannot be listed: {error}")) {
             let history = self.history(run.workflow_id(), run.run_id()).await;
             match replayer.replay(&history) {
@@ -266,7 +270,7 @@ impl TestWorkflowEnvironment {
     }
 
     async fn history(&self, workflow_id: &str, run_id: &str) -> History {
-        let handle = self.client.handle(AnyWorkflow, workflow_id).with_run_id(run_id);
+        let handle = self.own_client.handle(AnyWorkflow, workflow_id).with_run_id(run_id);
         handle.fetch_history().await.unwrap_or_else(|error| panic!("the history cannot be fetched: {error}"))
     }
 }

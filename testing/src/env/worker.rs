@@ -250,8 +250,12 @@ impl TestWorker {
             let versioned = DeploymentOptions::new("test", "test").use_worker_versioning();
             builder = builder.deployment(versioned.default_versioning_behavior(VersioningBehavior::AutoUpgrade));
         }
+        // The client's plugins have set its converter, so replays use that one.
+        let converter = self.client.connection().data_converter().clone();
+        let plugins = builder.plugins().into_iter();
+        let replayer = plugins.fold(self.replayer, WorkflowReplayer::plugin).data_converter(converter);
         let worker = builder.build().unwrap_or_else(|error| panic!("the worker of the test cannot be built: {error}"));
-        (worker, self.replayer, self.over)
+        (worker, replayer, self.over)
     }
 }
 

@@ -1,245 +1,244 @@
-//! Workflow interceptors: context propagation, refused messages, and changed results, in runs that stay cached and in
-//! runs that are replayed for each task.
+//! Interceptors of a client and of activities, bundled in a plugin: the server records what they make of each call.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+
+use abide::client::{Client, RpcError, WorkflowFailedError};
 use abide::converter::RawPayload;
-use abide::interceptor::{
-    CompletedActivity, ContinueAsNewInput, ExecuteWorkflowInput, HandleQueryInput, HandleSignalInput,
-    HandleUpdateInput, ScheduleActivityInput, ScheduleLocalActivityInput, SignalExternalWorkflowInput,
-    StartChildWorkflowInput, StartTimerInput, ValidateUpdateInput, WorkflowInterceptor, WorkflowNext, async_trait,
-};
+use abide::interceptor::*;
+use abide::plugin::Plugin;
 use abide::prelude::*;
-use abide::{Headers, WorkflowReplayer};
+use abide::worker::{Registered, Worker, WorkerBuilder};
 
-use crate::arm::{Outcome, compare, until_event};
+use crate::arm::{Outcome, compare};
 
-const TENANT: &str = "tenant";
-
-#[activity]
-async fn bill(ctx: &ActivityContext, what: String) -> Result<String, ActivityError> {
-    Ok(format!("{what} of {:?}", ctx.info().header::<String>(TENANT)?))
-}
-
-/// Waits for a signal, and tells whose it is.
+/// Adds what it hears to a list, and ends with it.
 #[workflow]
 #[derive(Default)]
-struct Listener {
-    heard: State<Option<String>>,
+struct List {
+    heard: State<Vec<String>>,
+}
+
+fn tenant(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
+    Ok(ctx.message_header::<String>("tenant")?.unwrap_or_default())
 }
 
 #[workflow_methods]
-impl Listener {
+impl List {
     #[run]
-    async fn run(&self, ctx: &WorkflowContext) -> Result<String, WorkflowError> {
-        ctx.wait_until(|| self.heard.with(Option::is_some)).await?;
-        // Its parent learns of the signal before it learns of the end.
-        ctx.timer(millis(300)).await?;
-        Ok(format!("child of {:?} heard {:?}", ctx.info().header::<String>(TENANT)?, self.heard.get()))
+    async fn run(&self, ctx: &WorkflowContext, first: String) -> Result<Vec<String>, WorkflowError> {
+        let start = format!("{first} of {:?}", ctx.info().header::<String>("tenant")?);
+        let shouted = ctx.activity(shout, first.clone()).start_to_close_timeout(secs(10));
+        let shouted = shouted.retry_policy(RetryPolicy::new().initial_interval(millis(10))).await?;
+        let local = ctx.local_activity(shout, "local".into()).start_to_close_timeout(secs(10)).await?;
+        ctx.wait_until(|| self.heard.read().iter().any(|heard| heard.starts_with("end"))).await?;
+        Ok([vec![start, shouted, local], self.heard.get()].concat())
     }
 
     #[signal]
-    fn hear(&self, ctx: &WorkflowContext) -> Result<(), WorkflowError> {
-        self.heard.set(ctx.message_header(TENANT)?);
+    fn hear(&self, ctx: &WorkflowContext, text: String) -> Result<(), WorkflowError> {
+        let heard = format!("{text} from {}", tenant(ctx)?);
+        self.heard.update(|all| all.push(heard));
         Ok(())
-    }
-}
-
-/// Does everything that interceptors see, in two runs.
-#[workflow]
-#[derive(Default)]
-struct Shop {
-    done: State<Vec<String>>,
-}
-
-#[workflow_methods]
-impl Shop {
-    #[run]
-    async fn run(&self, ctx: &WorkflowContext, before: Vec<String>) -> Result<Vec<String>, WorkflowError> {
-        let id = format!("{}-child", ctx.info().workflow_id);
-        let remote = ctx.activity(bill, "remote".into()).start_to_close_timeout(mins(1)).await?;
-        let local = ctx.local_activity(bill, "local".into()).start_to_close_timeout(mins(1)).await?;
-        let child = ctx.child_workflow(Listener::run, ()).id(id).start().await?;
-        child.signal(Listener::hear, ()).await?;
-        let told = child.await?;
-        ctx.timer(millis(10)).await?;
-        self.done.update(|done| done.extend([remote, local, told]));
-        if before.is_empty() {
-            ctx.wait_until(|| self.done.with(|done| done.len() >= 5)).await?;
-            ctx.wait_until(|| ctx.all_handlers_finished()).await?;
-            return ctx.continue_as_new(Self::run, self.done.take()).into();
-        }
-        Ok(before.into_iter().chain(self.done.take()).collect())
-    }
-
-    #[signal]
-    async fn note(&self, ctx: &WorkflowContext, text: String) -> Result<(), WorkflowError> {
-        let tenant = ctx.value::<Tenant>().map(|tenant| tenant.0.clone());
-        let billed = ctx.activity(bill, text).start_to_close_timeout(mins(1)).await?;
-        self.done.update(|done| done.push(format!("noted {billed} for {tenant:?}")));
-        Ok(())
-    }
-
-    #[update]
-    fn add(&self, text: String) -> usize {
-        self.done.update(|done| done.push(format!("added {text}")));
-        self.done.with(Vec::len)
     }
 
     #[query]
-    fn count(&self, plus: usize) -> usize {
-        self.done.with(Vec::len) + plus
+    fn count(&self, _text: String) -> String {
+        self.heard.read().len().to_string()
+    }
+
+    #[update]
+    fn add(&self, ctx: &WorkflowContext, text: String) -> Result<String, WorkflowError> {
+        let heard = format!("{text} from {}", tenant(ctx)?);
+        self.heard.update(|all| all.push(heard.clone()));
+        Ok(heard)
     }
 }
 
-struct Tenant(String);
+/// Returns the text in capitals, with the user from the headers.
+#[activity]
+async fn shout(ctx: &ActivityContext, text: String) -> Result<String, ActivityError> {
+    let user = ctx.info().header::<String>("user")?;
+    Ok(format!("{} by {user:?}", text.to_uppercase()))
+}
 
-/// Takes the tenant from what comes in, and passes it on with what goes out.
-struct Propagates;
+/// Marks every call that it sees.
+#[derive(Clone, Default)]
+struct Marks {
+    refused: Arc<AtomicU32>,
+    attempts: Arc<Mutex<Vec<String>>>,
+}
 
-impl Propagates {
-    fn pass_on(ctx: &WorkflowContext, headers: &mut Headers) {
-        if let Some(tenant) = ctx.value::<Tenant>() {
-            headers.set(TENANT, &tenant.0).expect("a text can be written");
+fn mark(input: &mut StartWorkflowInput) -> Result<(), RpcError> {
+    input.headers.set("tenant", &"acme".to_string())?;
+    input.arguments.set(0, &format!("{}!", input.arguments.get::<String>(0)?))?;
+    input.workflow_id += "-of-acme";
+    input.run_timeout = Some(mins(1));
+    Ok(())
+}
+
+#[async_trait]
+impl ClientInterceptor for Marks {
+    async fn start_workflow(
+        &self,
+        mut input: StartWorkflowInput,
+        next: ClientNext<'_, StartWorkflowInput>,
+    ) -> Result<StartedWorkflow, RpcError> {
+        if input.arguments.get::<String>(0)? == "forbidden" {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            return Err(RpcError::refused("this is forbidden"));
         }
+        mark(&mut input)?;
+        next.run(input).await
+    }
+
+    async fn signal_with_start_workflow(
+        &self,
+        mut input: SignalWithStartWorkflowInput,
+        next: ClientNext<'_, SignalWithStartWorkflowInput>,
+    ) -> Result<StartedWorkflow, RpcError> {
+        mark(&mut input.start)?;
+        input.signal_arguments.set(0, &"signalled".to_string())?;
+        next.run(input).await
+    }
+
+    async fn update_with_start_workflow(
+        &self,
+        mut input: UpdateWithStartWorkflowInput,
+        next: ClientNext<'_, UpdateWithStartWorkflowInput>,
+    ) -> Result<StartedUpdateWithStart, RpcError> {
+        mark(&mut input.start)?;
+        input.update_headers.set("tenant", &"acme".to_string())?;
+        next.run(input).await
+    }
+
+    async fn signal_workflow(
+        &self,
+        mut input: SignalWorkflowInput,
+        next: ClientNext<'_, SignalWorkflowInput>,
+    ) -> Result<(), RpcError> {
+        input.headers.set("tenant", &"acme".to_string())?;
+        next.run(input).await
+    }
+
+    async fn query_workflow(
+        &self,
+        input: QueryWorkflowInput,
+        next: ClientNext<'_, QueryWorkflowInput>,
+    ) -> Result<QueryAnswer, RpcError> {
+        let QueryAnswer::Answered(answer) = next.run(input).await? else {
+            return Err(RpcError::refused("the query was rejected"));
+        };
+        Ok(QueryAnswer::Answered(RawPayload::from_value(&format!("{} heard", answer.to_value::<String>()?))?))
+    }
+
+    async fn start_update(
+        &self,
+        mut input: StartUpdateInput,
+        next: ClientNext<'_, StartUpdateInput>,
+    ) -> Result<StartedUpdate, RpcError> {
+        input.headers.set("tenant", &"acme".to_string())?;
+        input.update_id += "-of-acme";
+        next.run(input).await
+    }
+
+    async fn workflow_result(
+        &self,
+        input: WorkflowResultInput,
+        next: ClientNext<'_, WorkflowResultInput>,
+    ) -> Result<RawPayload, WorkflowFailedError> {
+        let mut result: Vec<String> = next.run(input).await?.to_value()?;
+        result.push("and this is all".into());
+        Ok(RawPayload::from_value(&result)?)
+    }
+
+    async fn terminate_workflow(
+        &self,
+        mut input: TerminateWorkflowInput,
+        next: ClientNext<'_, TerminateWorkflowInput>,
+    ) -> Result<(), RpcError> {
+        input.reason += " by acme";
+        next.run(input).await
     }
 }
 
-#[async_trait(?Send)]
-impl WorkflowInterceptor for Propagates {
-    async fn execute_workflow(
+#[async_trait]
+impl ActivityInterceptor for Marks {
+    async fn execute_activity(
         &self,
-        ctx: &WorkflowContext,
-        input: ExecuteWorkflowInput,
-        next: WorkflowNext<ExecuteWorkflowInput>,
-    ) -> Result<RawPayload, WorkflowError> {
-        let tenant = input.headers.get(TENANT)?.unwrap_or_default();
-        ctx.with_value(Tenant(tenant), next.run(ctx, input)).await
-    }
-
-    async fn handle_signal(
-        &self,
-        ctx: &WorkflowContext,
-        input: HandleSignalInput,
-        next: WorkflowNext<HandleSignalInput>,
-    ) -> Result<(), WorkflowError> {
-        match input.headers.get(TENANT)? {
-            Some(tenant) => ctx.with_value(Tenant(tenant), next.run(ctx, input)).await,
-            None => Ok(()),
-        }
-    }
-
-    fn validate_update(
-        &self,
-        ctx: &WorkflowContext,
-        input: ValidateUpdateInput,
-        next: WorkflowNext<ValidateUpdateInput>,
-    ) -> Result<(), WorkflowError> {
-        match input.headers.get::<String>(TENANT)? {
-            Some(_) => next.run(ctx, input),
-            None => Err(ApplicationFailure::new("whose update is this?").into()),
-        }
-    }
-
-    async fn handle_update(
-        &self,
-        ctx: &WorkflowContext,
-        mut input: HandleUpdateInput,
-        next: WorkflowNext<HandleUpdateInput>,
-    ) -> Result<RawPayload, WorkflowError> {
+        ctx: &ActivityContext,
+        mut input: ExecuteActivityInput,
+        next: ActivityNext<'_>,
+    ) -> Result<RawPayload, ActivityError> {
+        let attempt = ctx.info().attempt;
         let text: String = input.arguments.get(0)?;
-        input.arguments.set(0, &format!("{text} of {}", input.id))?;
-        next.run(ctx, input).await
+        self.attempts.lock().unwrap().push(format!("{text} {attempt}"));
+        assert!(attempt > 1 || ctx.info().is_local, "the first attempt panics in an interceptor");
+        input.arguments.set(0, &format!("{text} again"))?;
+        input.headers.set("user", &"ada".to_string())?;
+        let result: String = next.run(ctx, input).await?.to_value()?;
+        Ok(RawPayload::from_value(&format!("{result}."))?)
+    }
+}
+
+struct Acme(Marks);
+
+impl Plugin for Acme {
+    fn name(&self) -> &str {
+        "example.acme"
     }
 
-    fn handle_query(
-        &self,
-        ctx: &WorkflowContext,
-        mut input: HandleQueryInput,
-        next: WorkflowNext<HandleQueryInput>,
-    ) -> Result<RawPayload, WorkflowError> {
-        input.arguments.set(0, &100)?;
-        next.run(ctx, input)
+    fn configure_client(&self, options: ClientOptions) -> ClientOptions {
+        options.interceptor(self.0.clone())
     }
 
-    fn schedule_activity(&self, ctx: &WorkflowContext, input: &mut ScheduleActivityInput) {
-        Self::pass_on(ctx, &mut input.headers);
-    }
-
-    fn schedule_local_activity(&self, ctx: &WorkflowContext, input: &mut ScheduleLocalActivityInput) {
-        Self::pass_on(ctx, &mut input.headers);
-    }
-
-    fn start_child_workflow(&self, ctx: &WorkflowContext, input: &mut StartChildWorkflowInput) {
-        Self::pass_on(ctx, &mut input.headers);
-    }
-
-    fn signal_external_workflow(&self, ctx: &WorkflowContext, input: &mut SignalExternalWorkflowInput) {
-        Self::pass_on(ctx, &mut input.headers);
-    }
-
-    fn start_timer(&self, ctx: &WorkflowContext, input: &mut StartTimerInput) {
-        input.summary = ctx.value::<Tenant>().map(|tenant| tenant.0.clone());
-    }
-
-    fn continue_as_new(&self, ctx: &WorkflowContext, input: &mut ContinueAsNewInput) {
-        Self::pass_on(ctx, &mut input.headers);
-    }
-
-    fn activity_completed(
-        &self,
-        _: &WorkflowContext,
-        activity: &CompletedActivity,
-        result: Result<RawPayload, abide::ActivityFailure>,
-    ) -> Result<RawPayload, abide::ActivityFailure> {
-        let text: String = result?.to_value().expect("the activities return texts");
-        Ok(RawPayload::from_value(&format!("{text} ({})", activity.is_local)).expect("a text can be written"))
+    fn configure_worker(&self, worker: WorkerBuilder<Registered>) -> WorkerBuilder<Registered> {
+        worker.activities(shout).activity_interceptor(self.0.clone())
     }
 }
 
 #[tokio::test]
-async fn interceptors_propagate_and_refuse_live_and_on_replay() -> Outcome {
-    for cached in [100, 0] {
-        compare("interceptors", move |arm| async move {
-            let builder = arm.worker().workflow(Shop::run).workflow(Listener::run).activities(bill);
-            let worker = builder.workflow_interceptor(Propagates).max_cached_workflows(cached).build()?;
-            let histories = worker
-                .run_until(async {
-                    let (acme, zoe) = ("acme".to_string(), "zoe".to_string());
-                    let start = arm.client.start(Shop::run, Vec::new()).id(arm.id()).task_queue(arm.queue());
-                    let shop = start.header(TENANT, &acme).await?;
-                    // Each message gets a workflow task of its own.
-                    until_event(&shop, "EVENT_TYPE_WORKFLOW_TASK_COMPLETED", 6).await?;
-                    shop.signal(Shop::note, "refused".into()).await?;
-                    until_event(&shop, "EVENT_TYPE_WORKFLOW_TASK_COMPLETED", 7).await?;
-                    shop.signal(Shop::note, "paper".into()).header(TENANT, &zoe).await?;
-                    until_event(&shop, "EVENT_TYPE_WORKFLOW_TASK_COMPLETED", 9).await?;
-                    let refused = shop.update(Shop::add, "ink".into()).id("u1").await;
-                    assert!(refused.unwrap_err().to_string().contains("whose update is this?"));
-                    assert_eq!(shop.query(Shop::count, 7).await?, 104);
-                    let first = shop.run_id().unwrap_or_default().to_string();
-                    assert_eq!(shop.update(Shop::add, "ink".into()).id("u2").header(TENANT, &acme).await?, 5);
-                    let told = shop.result().await?;
-                    let common = [
-                        "remote of Some(\"acme\") (false)",
-                        "local of Some(\"acme\") (true)",
-                        "child of Some(\"acme\") heard Some(\"acme\")",
-                    ];
-                    let noted = "noted paper of Some(\"zoe\") (false) for Some(\"zoe\")";
-                    assert_eq!(told, [&common[..], &[noted, "added ink of u2"], &common[..]].concat());
-                    let runs = [first.as_str(), ""].map(|run| arm.client.handle(Shop::run, arm.id()).with_run_id(run));
-                    let mut histories = Vec::new();
-                    for run in runs {
-                        histories.push(run.fetch_history().await?);
-                    }
-                    Ok::<_, Box<dyn std::error::Error>>(histories)
-                })
-                .await??;
-            let replayer = || WorkflowReplayer::new().workflow(Shop::run);
-            for history in &histories {
-                replayer().interceptor(Propagates).replay(history)?;
-            }
-            Ok(histories)
-        })
-        .await?;
-    }
-    Ok(())
+async fn the_server_records_what_interceptors_make_of_a_call() -> Outcome {
+    compare("interceptors", |arm| async move {
+        let marks = Marks::default();
+        let options = ClientOptions::new(arm.address()).plugin(Acme(marks.clone()));
+        let client = Client::connect(options).await?;
+        let worker = Worker::builder(&client, arm.queue()).workflow(List::run).max_cached_workflows(0).build()?;
+        let start = |text: &str, id: &str| {
+            client.start(List::run, text.into()).id(format!("{}-{id}", arm.id())).task_queue(arm.queue())
+        };
+        let histories = worker.run_until(async {
+            let refused = start("forbidden", "none").await.expect_err("it is refused");
+            assert_eq!(refused.to_string(), "an interceptor of this client refused the call: this is forbidden");
+            let first = start("plain", "first").await?;
+            assert_eq!(first.workflow_id(), format!("{}-first-of-acme", arm.id()));
+            let updated = first.start_update(List::add, "updated".into()).id("u").await?;
+            assert_eq!(updated.id(), "u-of-acme");
+            assert_eq!(updated.result().await?, "updated from acme");
+            assert_eq!(first.query(List::count, String::new()).await?, "1 heard");
+            first.signal(List::hear, "end".into()).await?;
+            let all = first.result().await?;
+            let start_and_activities =
+                ["plain! of Some(\"acme\")", "PLAIN! AGAIN by Some(\"ada\").", "LOCAL AGAIN by Some(\"ada\")."];
+            let heard = ["updated from acme", "end from acme", "and this is all"];
+            assert_eq!(all, [&start_and_activities[..], &heard].concat());
+
+            let second = start("signal", "second").with_signal(List::hear, "replaced".into()).await?;
+            second.signal(List::hear, "end".into()).await?;
+            assert_eq!(second.result().await?[3..], ["signalled from acme", "end from acme", "and this is all"]);
+
+            let (third, update) = start("update", "third").with_update(List::add, "with".into()).await?;
+            assert_eq!(update.result().await?, "with from acme");
+            third.terminate().reason("ended").await?;
+            let error = third.result().await.expect_err("it was terminated");
+            assert_eq!(error.to_string(), "the workflow was terminated: ended by acme");
+            Ok::<_, Box<dyn std::error::Error>>(vec![first.fetch_history().await?, second.fetch_history().await?])
+        });
+        let histories = histories.await??;
+        assert_eq!(marks.refused.load(Ordering::Relaxed), 1);
+        let attempts = marks.attempts.lock().unwrap().clone();
+        assert_eq!(attempts[..3], ["plain! 1", "plain! 2", "local 1"]);
+        Ok(histories)
+    })
+    .await
 }

@@ -49,3 +49,4 @@ mod timers;
 mod updates;
 mod versions;
 mod worker_commands;
+mod workflow_interceptors;

@@ -37,7 +37,7 @@ fn secret() -> String {
 
 /// Fails if the text of a value holds the secret: as text, as the numbers of its bytes, or in base64.
 #[track_caller]
-fn hides(value: &(impl Debug + ?Sized)) {
+pub(crate) fn hides(value: &(impl Debug + ?Sized)) {
     for text in [format!("{value:?}"), format!("{value:#?}")] {
         let dense: String = text.split_whitespace().collect();
         let shown = ["SECRET", "83,69,67,82,69,84", "534543524554", "U0VDUkVU"].iter().any(|form| dense.contains(form));

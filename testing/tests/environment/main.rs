@@ -7,11 +7,13 @@ mod debug;
 mod dynamic;
 mod endless;
 mod held;
+mod interceptors;
 mod logs;
 mod metrics;
 mod mocks;
 mod noticed;
 mod own_queues;
+mod plugins;
 mod run_time_names;
 #[cfg(unix)]
 mod stopped;

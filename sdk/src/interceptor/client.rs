@@ -1,0 +1,312 @@
+//! Interceptors of client calls: the trait, and the rest of the chain behind an interceptor.
+
+mod async_activities;
+mod inputs;
+mod messages;
+mod start;
+mod workflows;
+
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+pub use self::async_activities::{
+    CancelActivityInput, CompleteActivityInput, FailActivityInput, HeartbeatActivityInput,
+};
+pub use self::messages::{
+    PollUpdateInput, QueryAnswer, QueryWorkflowInput, SignalWorkflowInput, StartUpdateInput, StartedUpdate,
+    UpdateOutcome,
+};
+pub(crate) use self::messages::{payloads_of, value_of};
+pub use self::start::{
+    SignalWithStartWorkflowInput, StartWorkflowInput, StartedUpdateWithStart, StartedWorkflow,
+    UpdateWithStartWorkflowInput,
+};
+pub use self::workflows::{
+    CancelWorkflowInput, CountWorkflowsInput, DescribeWorkflowInput, FetchHistoryInput, ListWorkflowsInput,
+    TerminateWorkflowInput, WorkflowPage, WorkflowResultInput,
+};
+use crate::History;
+use crate::client::{
+    AsyncActivityHeartbeat, Connection, RpcError, WorkflowCount, WorkflowDescription, WorkflowFailedError,
+};
+use crate::converter::RawPayload;
+
+/// Code around the calls of a client (Temporal's client interceptor), added with
+/// [`ClientOptions::interceptor`](crate::ClientOptions::interceptor).
+///
+/// Each method surrounds one kind of call, and passes it on by default. It sees a call before payload codecs encode it,
+/// and its answer after they have decoded it. What it changes is what the server gets, and what the caller's handle then
+/// refers to. To refuse a call, return [`RpcError::refused`].
+///
+/// ```
+/// use abide::client::RpcError;
+/// use abide::interceptor::{ClientInterceptor, ClientNext, StartWorkflowInput, StartedWorkflow, async_trait};
+/// use abide::prelude::*;
+///
+/// /// Sends the tenant with each start, and keeps its workflows apart.
+/// struct Tenant(String);
+///
+/// #[async_trait]
+/// impl ClientInterceptor for Tenant {
+///     async fn start_workflow(
+///         &self,
+///         mut input: StartWorkflowInput,
+///         next: ClientNext<'_, StartWorkflowInput>,
+///     ) -> Result<StartedWorkflow, RpcError> {
+///         if input.task_queue == "internal" {
+///             return Err(RpcError::refused("tenants may not use the task queue `internal`"));
+///         }
+///         input.headers.set("tenant", &self.0)?;
+///         input.workflow_id = format!("{}/{}", self.0, input.workflow_id);
+///         next.run(input).await
+///     }
+/// }
+///
+/// let options = ClientOptions::new("localhost:7233").interceptor(Tenant("acme".into()));
+/// # let _ = options;
+/// ```
+///
+/// A panic in an interceptor panics in the caller.
+#[async_trait]
+pub trait ClientInterceptor: Send + Sync + 'static {
+    /// Surrounds the start of a workflow: [`Client::start`](crate::Client::start) and
+    /// [`Client::execute`](crate::Client::execute), without a signal or an update.
+    async fn start_workflow(
+        &self,
+        input: StartWorkflowInput,
+        next: ClientNext<'_, StartWorkflowInput>,
+    ) -> Result<StartedWorkflow, RpcError> {
+        next.run(input).await
+    }
+
+    /// Surrounds a start [with a signal](crate::client::StartWorkflow::with_signal).
+    async fn signal_with_start_workflow(
+        &self,
+        input: SignalWithStartWorkflowInput,
+        next: ClientNext<'_, SignalWithStartWorkflowInput>,
+    ) -> Result<StartedWorkflow, RpcError> {
+        next.run(input).await
+    }
+
+    /// Surrounds a start [with an update](crate::client::StartWorkflow::with_update), until the update is accepted.
+    async fn update_with_start_workflow(
+        &self,
+        input: UpdateWithStartWorkflowInput,
+        next: ClientNext<'_, UpdateWithStartWorkflowInput>,
+    ) -> Result<StartedUpdateWithStart, RpcError> {
+        next.run(input).await
+    }
+
+    /// Surrounds a [signal](crate::WorkflowHandle::signal).
+    async fn signal_workflow(
+        &self,
+        input: SignalWorkflowInput,
+        next: ClientNext<'_, SignalWorkflowInput>,
+    ) -> Result<(), RpcError> {
+        next.run(input).await
+    }
+
+    /// Surrounds a [query](crate::WorkflowHandle::query).
+    async fn query_workflow(
+        &self,
+        input: QueryWorkflowInput,
+        next: ClientNext<'_, QueryWorkflowInput>,
+    ) -> Result<QueryAnswer, RpcError> {
+        next.run(input).await
+    }
+
+    /// Surrounds an update of a running workflow, until it has the stage that the caller waits for:
+    /// [accepted](crate::WorkflowHandle::start_update) or [completed](crate::WorkflowHandle::update). If it is only
+    /// accepted by then, [`poll_update`](Self::poll_update) follows.
+    async fn start_update(
+        &self,
+        input: StartUpdateInput,
+        next: ClientNext<'_, StartUpdateInput>,
+    ) -> Result<StartedUpdate, RpcError> {
+        next.run(input).await
+    }
+
+    /// Surrounds a wait for the [result of an update](crate::client::UpdateHandle::result) whose handle does not have
+    /// it yet.
+    async fn poll_update(
+        &self,
+        input: PollUpdateInput,
+        next: ClientNext<'_, PollUpdateInput>,
+    ) -> Result<UpdateOutcome, RpcError> {
+        next.run(input).await
+    }
+
+    /// Surrounds a wait for the [result of a workflow](crate::WorkflowHandle::result), with all its runs.
+    async fn workflow_result(
+        &self,
+        input: WorkflowResultInput,
+        next: ClientNext<'_, WorkflowResultInput>,
+    ) -> Result<RawPayload, WorkflowFailedError> {
+        next.run(input).await
+    }
+
+    /// Surrounds a [description](crate::WorkflowHandle::describe) of a workflow.
+    async fn describe_workflow(
+        &self,
+        input: DescribeWorkflowInput,
+        next: ClientNext<'_, DescribeWorkflowInput>,
+    ) -> Result<WorkflowDescription, RpcError> {
+        next.run(input).await
+    }
+
+    /// Surrounds a [request to cancel](crate::WorkflowHandle::cancel) a workflow.
+    async fn cancel_workflow(
+        &self,
+        input: CancelWorkflowInput,
+        next: ClientNext<'_, CancelWorkflowInput>,
+    ) -> Result<(), RpcError> {
+        next.run(input).await
+    }
+
+    /// Surrounds a [termination](crate::WorkflowHandle::terminate) of a workflow.
+    async fn terminate_workflow(
+        &self,
+        input: TerminateWorkflowInput,
+        next: ClientNext<'_, TerminateWorkflowInput>,
+    ) -> Result<(), RpcError> {
+        next.run(input).await
+    }
+
+    /// Surrounds the call for each page of a [list](crate::Client::list).
+    async fn list_workflows(
+        &self,
+        input: ListWorkflowsInput,
+        next: ClientNext<'_, ListWorkflowsInput>,
+    ) -> Result<WorkflowPage, RpcError> {
+        next.run(input).await
+    }
+
+    /// Surrounds a [count](crate::Client::count).
+    async fn count_workflows(
+        &self,
+        input: CountWorkflowsInput,
+        next: ClientNext<'_, CountWorkflowsInput>,
+    ) -> Result<WorkflowCount, RpcError> {
+        next.run(input).await
+    }
+
+    /// Surrounds a [fetch of a history](crate::WorkflowHandle::fetch_history), with all its pages.
+    async fn fetch_history(
+        &self,
+        input: FetchHistoryInput,
+        next: ClientNext<'_, FetchHistoryInput>,
+    ) -> Result<History, RpcError> {
+        next.run(input).await
+    }
+
+    /// Surrounds the [completion](crate::client::AsyncActivityHandle::complete) of an activity from elsewhere.
+    async fn complete_activity(
+        &self,
+        input: CompleteActivityInput,
+        next: ClientNext<'_, CompleteActivityInput>,
+    ) -> Result<(), RpcError> {
+        next.run(input).await
+    }
+
+    /// Surrounds the report that an activity [failed](crate::client::AsyncActivityHandle::fail), from elsewhere.
+    async fn fail_activity(
+        &self,
+        input: FailActivityInput,
+        next: ClientNext<'_, FailActivityInput>,
+    ) -> Result<(), RpcError> {
+        next.run(input).await
+    }
+
+    /// Surrounds the report that an activity [was cancelled](crate::client::AsyncActivityHandle::report_cancelled),
+    /// from elsewhere.
+    async fn cancel_activity(
+        &self,
+        input: CancelActivityInput,
+        next: ClientNext<'_, CancelActivityInput>,
+    ) -> Result<(), RpcError> {
+        next.run(input).await
+    }
+
+    /// Surrounds a [heartbeat](crate::client::AsyncActivityHandle::heartbeat) of an activity, from elsewhere.
+    async fn heartbeat_activity(
+        &self,
+        input: HeartbeatActivityInput,
+        next: ClientNext<'_, HeartbeatActivityInput>,
+    ) -> Result<AsyncActivityHeartbeat, RpcError> {
+        next.run(input).await
+    }
+}
+
+/// A kind of client call: the input of a method of [`ClientInterceptor`]. Only Abide implements it.
+pub trait ClientCall: sealed::Sealed + Sized + Send + 'static {
+    /// What the call returns.
+    type Output: Send;
+    /// How the call fails.
+    type Error: Send;
+
+    #[doc(hidden)]
+    fn pass_to<'a>(
+        self,
+        interceptor: &'a dyn ClientInterceptor,
+        next: ClientNext<'a, Self>,
+    ) -> ClientCallFuture<'a, Self>;
+
+    #[doc(hidden)]
+    fn send(self, connection: &Connection) -> ClientCallFuture<'_, Self>;
+}
+
+/// A call in progress.
+pub(crate) type ClientCallFuture<'a, I> =
+    Pin<Box<dyn Future<Output = Result<<I as ClientCall>::Output, <I as ClientCall>::Error>> + Send + 'a>>;
+
+/// The rest of a call: the interceptors that come after this one, and the request to the server.
+pub struct ClientNext<'a, I> {
+    rest: &'a [Arc<dyn ClientInterceptor>],
+    connection: &'a Connection,
+    input: PhantomData<fn(I)>,
+}
+
+impl<'a, I: ClientCall> ClientNext<'a, I> {
+    pub(crate) fn new(rest: &'a [Arc<dyn ClientInterceptor>], connection: &'a Connection) -> Self {
+        Self { rest, connection, input: PhantomData }
+    }
+
+    /// Makes the call with this input. Each further call makes it again, with the same request id.
+    ///
+    /// # Errors
+    /// The server's or the connection's error, or that of an interceptor.
+    pub async fn run(self, input: I) -> Result<I::Output, I::Error> {
+        match self.rest.split_first() {
+            Some((first, rest)) => input.pass_to(&**first, Self { rest, ..self }).await,
+            None => input.send(self.connection).await,
+        }
+    }
+
+    /// Returns the client's namespace.
+    pub fn namespace(&self) -> &'a str {
+        self.connection.namespace()
+    }
+}
+
+impl<I> Clone for ClientNext<'_, I> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<I> Copy for ClientNext<'_, I> {}
+
+impl<I> fmt::Debug for ClientNext<'_, I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientNext").field("interceptors", &self.rest.len()).finish_non_exhaustive()
+    }
+}
+
+mod sealed {
+    pub trait Sealed {}
+}

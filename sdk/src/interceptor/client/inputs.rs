@@ -1,0 +1,100 @@
+//! What all inputs share: the call that each one stands for, and the parts of a request that no input shows.
+
+use std::fmt;
+
+use abide_protos::temporal::api::common::v1::WorkflowExecution;
+use abide_protos::temporal::api::workflowservice::v1::{
+    CountWorkflowExecutionsRequest, DescribeWorkflowExecutionRequest, GetWorkflowExecutionHistoryRequest,
+    ListWorkflowExecutionsRequest, PollWorkflowExecutionUpdateRequest, QueryWorkflowRequest,
+    RequestCancelWorkflowExecutionRequest, SignalWorkflowExecutionRequest, TerminateWorkflowExecutionRequest,
+    UpdateWorkflowExecutionRequest,
+};
+
+use super::{
+    CancelActivityInput, CancelWorkflowInput, ClientCall, ClientCallFuture, ClientInterceptor, ClientNext,
+    CompleteActivityInput, CountWorkflowsInput, DescribeWorkflowInput, FailActivityInput, FetchHistoryInput,
+    HeartbeatActivityInput, ListWorkflowsInput, PollUpdateInput, QueryAnswer, QueryWorkflowInput,
+    SignalWithStartWorkflowInput, SignalWorkflowInput, StartUpdateInput, StartWorkflowInput, StartedUpdate,
+    StartedUpdateWithStart, StartedWorkflow, TerminateWorkflowInput, UpdateOutcome, UpdateWithStartWorkflowInput,
+    WorkflowPage, WorkflowResultInput, sealed,
+};
+use crate::History;
+use crate::client::call::Call;
+use crate::client::{
+    AsyncActivityHeartbeat, CancelActivityCall, CompleteActivityCall, Connection, FailActivityCall,
+    HeartbeatActivityCall, ResultCall, RpcError, SignalWithStartCall, StartCall, UpdateWithStartCall, WorkflowCount,
+    WorkflowDescription, WorkflowFailedError,
+};
+use crate::converter::RawPayload;
+
+/// Ties an input to the method that surrounds it and to the call that it stands for.
+macro_rules! calls {
+    ($($method:ident: $Input:ident, $Call:ty => $Output:ty, $Error:ty;)*) => {$(
+        impl sealed::Sealed for $Input {}
+
+        impl ClientCall for $Input {
+            type Output = $Output;
+            type Error = $Error;
+
+            fn pass_to<'a>(
+                self,
+                interceptor: &'a dyn ClientInterceptor,
+                next: ClientNext<'a, Self>,
+            ) -> ClientCallFuture<'a, Self> {
+                interceptor.$method(self, next)
+            }
+
+            fn send(self, connection: &Connection) -> ClientCallFuture<'_, Self> {
+                let sent = <$Call>::from_input(self).send(connection);
+                Box::pin(async move { sent.await.map(<$Call>::into_output) })
+            }
+        }
+    )*};
+}
+
+calls! {
+    start_workflow: StartWorkflowInput, StartCall => StartedWorkflow, RpcError;
+    signal_with_start_workflow: SignalWithStartWorkflowInput, SignalWithStartCall => StartedWorkflow, RpcError;
+    update_with_start_workflow: UpdateWithStartWorkflowInput, UpdateWithStartCall => StartedUpdateWithStart, RpcError;
+    signal_workflow: SignalWorkflowInput, SignalWorkflowExecutionRequest => (), RpcError;
+    query_workflow: QueryWorkflowInput, QueryWorkflowRequest => QueryAnswer, RpcError;
+    start_update: StartUpdateInput, Box<UpdateWorkflowExecutionRequest> => StartedUpdate, RpcError;
+    poll_update: PollUpdateInput, PollWorkflowExecutionUpdateRequest => UpdateOutcome, RpcError;
+    workflow_result: WorkflowResultInput, ResultCall => RawPayload, WorkflowFailedError;
+    describe_workflow: DescribeWorkflowInput, DescribeWorkflowExecutionRequest => WorkflowDescription, RpcError;
+    cancel_workflow: CancelWorkflowInput, RequestCancelWorkflowExecutionRequest => (), RpcError;
+    terminate_workflow: TerminateWorkflowInput, TerminateWorkflowExecutionRequest => (), RpcError;
+    list_workflows: ListWorkflowsInput, ListWorkflowExecutionsRequest => WorkflowPage, RpcError;
+    count_workflows: CountWorkflowsInput, CountWorkflowExecutionsRequest => WorkflowCount, RpcError;
+    fetch_history: FetchHistoryInput, GetWorkflowExecutionHistoryRequest => History, RpcError;
+    complete_activity: CompleteActivityInput, CompleteActivityCall => (), RpcError;
+    fail_activity: FailActivityInput, FailActivityCall => (), RpcError;
+    cancel_activity: CancelActivityInput, CancelActivityCall => (), RpcError;
+    heartbeat_activity: HeartbeatActivityInput, HeartbeatActivityCall => AsyncActivityHeartbeat, RpcError;
+}
+
+/// The rest of a request, without the fields that an input shows. `Debug` shows nothing of it.
+#[derive(Clone)]
+pub(super) struct Rest<R>(pub(super) R);
+
+impl<R> fmt::Debug for Rest<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("..")
+    }
+}
+
+/// Returns a text that is present; requests leave out a text by sending an empty one.
+pub(super) fn present(text: String) -> Option<String> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
+/// Takes the ids of a request's execution.
+pub(super) fn ids(execution: Option<WorkflowExecution>) -> (String, Option<String>) {
+    let WorkflowExecution { workflow_id, run_id } = execution.unwrap_or_default();
+    (workflow_id, present(run_id))
+}
+
+/// Returns the execution of a request.
+pub(super) fn execution(workflow_id: String, run_id: Option<String>) -> Option<WorkflowExecution> {
+    Some(WorkflowExecution { workflow_id, run_id: run_id.unwrap_or_default() })
+}
