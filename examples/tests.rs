@@ -41,6 +41,8 @@ mod saga;
 mod shopping_cart;
 #[path = "sliding_window/test.rs"]
 mod sliding_window;
+#[path = "tracing/test.rs"]
+mod tracing;
 #[path = "updatable_timer/test.rs"]
 mod updatable_timer;
 #[path = "versioning/test.rs"]

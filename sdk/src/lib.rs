@@ -40,6 +40,8 @@ pub mod plugin;
 // Pages without code: only the documentation and its tests need them.
 #[cfg(all(any(doc, doctest), feature = "worker"))]
 pub mod guide;
+#[cfg(feature = "otel")]
+pub mod otel;
 #[cfg(feature = "worker")]
 pub mod replayer;
 #[cfg(feature = "worker")]

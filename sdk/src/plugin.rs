@@ -200,7 +200,9 @@ mod tests {
     #[test]
     fn two_plugins_of_one_name_are_refused() {
         let mut plugins = Plugins::default();
-        ["a", "b", "a"].map(|name| plugins.add(Named(name).into_plugin()));
+        for name in ["a", "b", "a"] {
+            plugins.add(Named(name).into_plugin());
+        }
         let error = plugins.check("the worker").unwrap_err();
         assert!(error.starts_with("the worker has two plugins of the name `a`"), "{error}");
         let mut nameless = Plugins::default();

@@ -373,10 +373,9 @@ impl ActivityEnvironment {
     }
 
     fn of(info: ActivityInfo, earlier: Vec<Payload>) -> Self {
-        let (interceptors, seen) = Default::default();
-        Self { patience: PATIENCE, interceptors, info, earlier, cancellation: ActivityCancellation::new(), seen }
-        let (cancellation, metrics, seen) = (ActivityCancellation::new(), Metrics::default(), Arc::default());
-        Self { patience: PATIENCE, info, earlier, cancellation, metrics, seen }
+        let (metrics, interceptors, seen) = Default::default();
+        let cancellation = ActivityCancellation::new();
+        Self { patience: PATIENCE, interceptors, info, earlier, cancellation, metrics, seen }
     }
 }
 

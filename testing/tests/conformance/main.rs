@@ -46,6 +46,7 @@ mod side_data;
 mod structured;
 mod tasks;
 mod timers;
+mod traces;
 mod updates;
 mod versions;
 mod worker_commands;

@@ -1,0 +1,192 @@
+//! OpenTelemetry: one trace leads from the client's call to everything that follows from it, and each span appears once.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use abide::otel::{ReplaySafeIdGenerator, Tracing, in_span};
+use abide::prelude::*;
+use abide::worker::Worker;
+use opentelemetry::Context;
+use opentelemetry::trace::{FutureExt as _, SpanId, Status, TraceContextExt as _, Tracer as _, TracerProvider as _};
+use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
+
+use crate::arm::{Outcome, compare};
+
+#[activity(start_to_close_timeout = secs(10))]
+async fn charge(ctx: &ActivityContext, cents: u64) -> Result<u64, ActivityError> {
+    if ctx.info().attempt == 1 {
+        return Err(ApplicationFailure::new("the bank is closed").into());
+    }
+    Ok(cents)
+}
+
+#[activity(start_to_close_timeout = secs(10))]
+async fn greet(name: String) -> Result<String, ActivityError> {
+    Ok(format!("hello {name}"))
+}
+
+#[workflow]
+async fn pack(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+    ctx.activity(greet, "packer".into()).await?;
+    Ok(())
+}
+
+#[workflow]
+#[derive(Default)]
+struct Order {
+    sealed: State<bool>,
+    shipped: State<bool>,
+}
+
+#[workflow_methods]
+impl Order {
+    #[run]
+    async fn run(&self, ctx: &WorkflowContext, round: u32) -> Result<u32, WorkflowError> {
+        if round == 2 {
+            return Ok(round);
+        }
+        let policy = RetryPolicy::new().initial_interval(millis(10));
+        ctx.activity(charge, 100).retry_policy(policy).await?;
+        ctx.local_activity(greet, "ada".into()).await?;
+        let packed = in_span(ctx, "pack both", async {
+            let id = |number| format!("{}-{number}", ctx.info().workflow_id);
+            ctx.child_workflow(pack, ()).id(id(1)).await?;
+            ctx.child_workflow(pack, ()).id(id(2)).await
+        });
+        packed.await?;
+        ctx.wait_until(|| self.sealed.get() && self.shipped.get()).await?;
+        ctx.continue_as_new(Self::run, 2).into()
+    }
+
+    #[signal]
+    async fn seal(&self, ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+        ctx.activity(greet, "sealer".into()).await?;
+        self.sealed.set(true);
+        Ok(())
+    }
+
+    #[update]
+    async fn ship(&self, ctx: &WorkflowContext, to: String) -> Result<String, WorkflowError> {
+        let greeting = ctx.activity(greet, to).await?;
+        self.shipped.set(true);
+        Ok(greeting)
+    }
+
+    #[update_validator(ship)]
+    fn check_address(&self, to: &str) -> Result<(), WorkflowError> {
+        if to.is_empty() { Err("there is no address".into()) } else { Ok(()) }
+    }
+
+    #[query]
+    fn is_sealed(&self) -> bool {
+        self.sealed.get()
+    }
+}
+
+/// The spans as trees, one line for each, children sorted by name.
+fn trees(spans: &[SpanData]) -> String {
+    let place = |(at, span): (usize, &SpanData)| (span.span_context.span_id().to_bytes(), at);
+    let ids: BTreeMap<[u8; 8], usize> = spans.iter().enumerate().map(place).collect();
+    assert_eq!(ids.len(), spans.len(), "each span appears once");
+    let mut below: BTreeMap<Option<usize>, Vec<usize>> = BTreeMap::new();
+    for (at, span) in spans.iter().enumerate() {
+        let parent = ids.get(&span.parent_span_id.to_bytes()).copied();
+        assert!(parent.is_some() || span.parent_span_id == SpanId::INVALID, "`{}` has lost its parent", span.name);
+        if let Some(parent) = parent {
+            assert_eq!(spans[parent].span_context.trace_id(), span.span_context.trace_id());
+        }
+        below.entry(parent).or_default().push(at);
+    }
+    let mut text = String::new();
+    write_below(&mut text, spans, &below, None, 0);
+    text
+}
+
+fn write_below(
+    text: &mut String,
+    spans: &[SpanData],
+    below: &BTreeMap<Option<usize>, Vec<usize>>,
+    of: Option<usize>,
+    depth: usize,
+) {
+    let mut lines: Vec<String> = Vec::new();
+    for &at in below.get(&of).into_iter().flatten() {
+        let error = match &spans[at].status {
+            Status::Error { description } => format!("  ({description})"),
+            Status::Ok | Status::Unset => String::new(),
+        };
+        let mut line = format!("{}{}{error}\n", "  ".repeat(depth), spans[at].name);
+        write_below(&mut line, spans, below, Some(at), depth + 1);
+        lines.push(line);
+    }
+    lines.sort();
+    let _ = write!(text, "{}", lines.concat());
+}
+
+const TREES: &str = "\
+checkout
+  QueryWorkflow:is_sealed
+    HandleQuery:is_sealed
+  SignalWorkflow:seal
+    HandleSignal:seal
+      StartActivity:greet
+        RunActivity:greet
+  StartWorkflow:Order
+    RunWorkflow:Order
+      ContinueAsNew:Order
+        RunWorkflow:Order
+      StartActivity:charge
+        RunActivity:charge
+        RunActivity:charge  (the bank is closed)
+      StartLocalActivity:greet
+        RunActivity:greet
+      pack both
+        StartChildWorkflow:pack
+          RunWorkflow:pack
+            StartActivity:greet
+              RunActivity:greet
+        StartChildWorkflow:pack
+          RunWorkflow:pack
+            StartActivity:greet
+              RunActivity:greet
+  StartWorkflowUpdate:ship
+    HandleUpdate:ship
+      StartActivity:greet
+        RunActivity:greet
+    ValidateUpdate:ship
+  StartWorkflowUpdate:ship
+    ValidateUpdate:ship  (there is no address)
+";
+
+#[tokio::test]
+async fn one_trace_leads_from_the_client_to_everything_that_follows() -> Outcome {
+    for cached in [1000, 0] {
+        compare("traces", move |arm| async move {
+            let exporter = InMemorySpanExporter::default();
+            let ids = ReplaySafeIdGenerator::default();
+            let provider =
+                SdkTracerProvider::builder().with_simple_exporter(exporter.clone()).with_id_generator(ids).build();
+            let options = ClientOptions::new(arm.address()).plugin(Tracing::new(&provider));
+            let client = Client::connect(options).await?;
+            let worker = Worker::builder(&client, arm.queue()).workflow(Order::run).workflow(pack);
+            let worker = worker.activities(charge).activities(greet).max_cached_workflows(cached).build()?;
+            let body = async {
+                let order = client.start(Order::run, 1).id(arm.id()).task_queue(arm.queue()).await?;
+                order.signal(Order::seal, ()).await?;
+                order.update(Order::ship, String::new()).await.unwrap_err();
+                assert_eq!(order.update(Order::ship, "bob".into()).await?, "hello bob");
+                order.query(Order::is_sealed, ()).await?;
+                order.result().await?;
+                Ok::<_, Box<dyn std::error::Error>>(())
+            };
+            // All that the program does in this span is below it.
+            let checkout = Context::current_with_span(provider.tracer("shop").start("checkout"));
+            worker.run_until(body.with_context(checkout.clone())).await??;
+            checkout.span().end();
+            assert_eq!(trees(&exporter.get_finished_spans()?), TREES, "cached: {cached}");
+            Ok(Vec::new())
+        })
+        .await?;
+    }
+    Ok(())
+}
