@@ -25,6 +25,8 @@ mod early_return;
 mod encryption;
 #[path = "hello/test.rs"]
 mod hello;
+#[path = "interceptor/test.rs"]
+mod interceptor;
 #[path = "local_activities/test.rs"]
 mod local_activities;
 #[path = "metrics/test.rs"]
