@@ -52,6 +52,9 @@ pub mod continue_as_new {
 pub mod determinism {
     #![doc = include_str!("../docs/guide/determinism.md")]
 }
+pub mod interceptors_workflows {
+    #![doc = include_str!("../docs/guide/interceptors_workflows.md")]
+}
 pub mod data_conversion {
     #![doc = include_str!("../docs/guide/data_conversion.md")]
 }
