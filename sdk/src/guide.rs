@@ -67,6 +67,9 @@ pub mod metrics {
 pub mod nexus {
     #![doc = include_str!("../docs/guide/nexus.md")]
 }
+pub mod traces {
+    #![doc = include_str!("../docs/guide/traces.md")]
+}
 pub mod compatibility {
     #![doc = include_str!("../docs/guide/compatibility.md")]
 }

@@ -50,6 +50,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("replayer", &["replayer"], &["vocabulary", "replay", "workflow", "runtime", "client", "worker", "plugin"]),
     // A trait that names what it configures. The layers hold its objects, and learn nothing of each other through it.
     ("plugin", &["plugin"], &["client", "worker", "replayer"]),
+    ("otel", &["otel"], &["vocabulary", "workflow", "activity", "client", "worker", "plugin"]),
 ];
 /// A module whose files belong each to the layer that it is named after: `interceptor/client.rs` to `client`.
 const INTERCEPTORS: &str = "interceptor";
@@ -63,6 +64,7 @@ const SHELLS: &[&str] = &[
     "sdk/src/replayer",
     "sdk/src/history/load.rs",
     "sdk/src/metrics/prometheus/",
+    "sdk/src/otel/",
 ];
 const OUTSIDE_WORLD: &[&str] =
     &["tokio", "tonic", "std::fs", "std::net", "std::process", "std::env", "std::thread::spawn"];
