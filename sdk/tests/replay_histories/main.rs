@@ -30,6 +30,7 @@ mod versions;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
+use abide::interceptor::WorkflowInterceptor;
 use abide::replayer::{ReplayError, Replayed};
 use abide::{History, WorkflowReplayer};
 
@@ -86,12 +87,22 @@ fn fits(replayer: &WorkflowReplayer, history: &Recorded) -> Replayed {
 fn replayed(replayer: &WorkflowReplayer, history: &Recorded) -> Replayed {
     let replayed = replayer.replay(history).unwrap_or_else(|error| panic!("{error}\n\n{}", **history));
     mutations::none_fits(replayer, &history.name, history);
+    // An interceptor that only passes on changes nothing.
+    let intercepted = replayer.clone().interceptor(PassesOn).replay(history);
+    let intercepted = intercepted.unwrap_or_else(|error| panic!("with an interceptor: {error}\n\n{}", **history));
+    assert_eq!(intercepted.outcome(), replayed.outcome(), "left: with an interceptor; right: without");
     replayed
 }
+
+struct PassesOn;
+
+impl WorkflowInterceptor for PassesOn {}
 
 /// Checks that the history does not fit. Returns the first difference.
 #[track_caller]
 fn differs(replayer: &WorkflowReplayer, history: &History) -> Box<abide::replay::Nondeterminism> {
+    let intercepted = replayer.clone().interceptor(PassesOn).replay(history);
+    assert!(matches!(intercepted, Err(ReplayError::Nondeterminism(_))), "with an interceptor: {intercepted:?}");
     match replayer.replay(history) {
         Err(ReplayError::Nondeterminism(found)) => found,
         other => panic!("expected a nondeterminism error, found {other:?}"),
