@@ -45,8 +45,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     worker.run_until(story.with_context(purchase.clone())).await??;
     purchase.span().end();
 
-    // Sends what is left. It blocks, so it gets a thread of its own.
-    tokio::task::spawn_blocking(move || provider.shutdown()).await??;
+    // Sends what is left. It blocks this thread, but the runtime has others.
+    provider.shutdown()?;
     println!("{}", collector.trees());
     Ok(())
 }

@@ -37,7 +37,7 @@ async fn a_collector_gets_one_trace() -> Outcome {
         let purchase = Context::current_with_span(provider.tracer("shop").start("purchase"));
         env.run(worker, story.with_context(purchase.clone())).await?;
         purchase.span().end();
-        tokio::task::spawn_blocking(move || provider.shutdown()).await??;
+        provider.shutdown()?;
         let readme = include_str!("README.md");
         let shown = readme.split("```text\n").nth(1).and_then(|rest| rest.split("\n```").next());
         assert_eq!(Some(collector.trees().as_str()), shown, "cached: {cached}");
