@@ -35,6 +35,8 @@ mod metrics;
 mod mutex;
 #[path = "order/test.rs"]
 mod order;
+#[path = "plugin/test.rs"]
+mod plugin;
 #[path = "polling/test.rs"]
 mod polling;
 #[path = "saga/test.rs"]

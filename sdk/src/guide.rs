@@ -1,8 +1,8 @@
 //! The guide: nine chapters to read in order, then pages to look things up.
 #![doc = include_str!("../docs/guide/README.md")]
 
-// The programs of the chapters run on the embedded server, so they are doc tests of `abide-testing`, which includes the
-// chapters too. The programs of the other pages are doc tests of this crate.
+// The programs of the chapters and of the page about interceptors run on the embedded server, so they are doc tests of
+// `abide-testing`, which includes them too. The programs of the other pages are doc tests of this crate.
 
 pub mod first_workflow {
     #![cfg_attr(not(doctest), doc = include_str!("../docs/guide/first_workflow.md"))]
@@ -52,23 +52,23 @@ pub mod continue_as_new {
 pub mod determinism {
     #![doc = include_str!("../docs/guide/determinism.md")]
 }
-pub mod interceptors_workflows {
-    #![doc = include_str!("../docs/guide/interceptors_workflows.md")]
-}
 pub mod data_conversion {
     #![doc = include_str!("../docs/guide/data_conversion.md")]
 }
 pub mod visibility {
     #![doc = include_str!("../docs/guide/visibility.md")]
 }
+pub mod interceptors {
+    #![cfg_attr(not(doctest), doc = include_str!("../docs/guide/interceptors.md"))]
+}
 pub mod metrics {
     #![doc = include_str!("../docs/guide/metrics.md")]
 }
-pub mod nexus {
-    #![doc = include_str!("../docs/guide/nexus.md")]
-}
 pub mod traces {
     #![doc = include_str!("../docs/guide/traces.md")]
+}
+pub mod nexus {
+    #![doc = include_str!("../docs/guide/nexus.md")]
 }
 pub mod compatibility {
     #![doc = include_str!("../docs/guide/compatibility.md")]

@@ -35,4 +35,6 @@ mod chapters {
     struct Testing;
     #[doc = include_str!("../../sdk/docs/guide/production.md")]
     struct Production;
+    #[doc = include_str!("../../sdk/docs/guide/interceptors.md")]
+    struct Interceptors;
 }

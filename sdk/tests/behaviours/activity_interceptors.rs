@@ -105,7 +105,7 @@ fn registering(notes: &Notes) -> impl FnOnce(WorkerBuilder) -> WorkerBuilder<Reg
 }
 
 #[tokio::test(start_paused = true)]
-async fn interceptors_change_arguments_headers_and_the_result_from_the_outside_in_and_back() {
+async fn b134_interceptors_change_arguments_headers_and_the_result_from_the_outside_in_and_back() {
     let (server, notes) = (Server::new(), Notes::new("outer"));
     let result = completed(&server, &notes, attempt("Ada")).await;
     assert_eq!(result.as_deref(), Some(r#""Some(\"outerinner\") greets Ada!!??""#));
@@ -124,7 +124,7 @@ async fn interceptors_change_arguments_headers_and_the_result_from_the_outside_i
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_header_of_the_workflow_is_there_for_interceptors_to_change() {
+async fn b134_a_header_of_the_workflow_is_there_for_interceptors_to_change() {
     let (server, notes) = (Server::new(), Notes::new("outer"));
     let user = payloads([r#""Bob""#]).unwrap().payloads.remove(0);
     let header = Header { fields: [("user".to_string(), user)].into() };
@@ -133,7 +133,7 @@ async fn a_header_of_the_workflow_is_there_for_interceptors_to_change() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_retry_passes_through_the_interceptors_again() {
+async fn b134_a_retry_passes_through_the_interceptors_again() {
     let (server, notes) = (Server::new(), Notes::new("outer"));
     with_worker(&server, registering(&notes), async {
         server.activity_task(attempt("panic"));
@@ -153,7 +153,7 @@ async fn a_retry_passes_through_the_interceptors_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_interceptor_refuses_replaces_or_panics_and_only_the_attempt_fails() {
+async fn b134_an_interceptor_refuses_replaces_or_panics_and_only_the_attempt_fails() {
     let (server, notes) = (Server::new(), Notes::new("outer"));
     with_worker(&server, registering(&notes), async {
         server.activity_task(attempt("refuse"));
@@ -191,7 +191,7 @@ fn beat(progress: &str) -> PollActivityTaskQueueResponse {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_server_gets_the_heartbeat_as_interceptors_leave_it() {
+async fn b134_the_server_gets_the_heartbeat_as_interceptors_leave_it() {
     let (server, notes) = (Server::new(), Notes::new("outer"));
     let [outer, inner] = ["outer", "inner"].map(|name| Hears(notes.named(name)));
     let register =
@@ -206,7 +206,7 @@ async fn the_server_gets_the_heartbeat_as_interceptors_leave_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_of_a_heartbeat_hook_fails_only_the_attempt() {
+async fn b134_a_panic_of_a_heartbeat_hook_fails_only_the_attempt() {
     let (server, notes) = (Server::new(), Notes::new("outer"));
     let hears = Hears(notes.clone());
     with_worker(&server, |worker| worker.activities(beats).activity_interceptor(hears), async {

@@ -1,6 +1,6 @@
 //! The behaviours that every Temporal SDK has, one test each; a test's name begins with the behaviour's number.
 //!
-//! `README.md` beside this file lists all 132 with the tests that prove them. `cargo test --test tidy` generates it
+//! `README.md` beside this file lists all 135 with the tests that prove them. `cargo test --test tidy` generates it
 //! from the names of the tests, here and elsewhere, and from `items.txt` (the behaviours in brief), `elsewhere.txt`
 //! (tests with other names) and `open.txt` (missing tests).
 //!
@@ -19,6 +19,7 @@ mod activity_interceptors;
 mod activity_tasks;
 mod attempts;
 mod client;
+mod client_interceptor_chains;
 mod client_interceptors;
 mod client_replaced;
 mod codecs;

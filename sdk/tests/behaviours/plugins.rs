@@ -122,7 +122,7 @@ impl ActivityInterceptor for Doubles {
 }
 
 #[tokio::test]
-async fn a_plugin_of_a_client_configures_it_and_its_workers() {
+async fn b135_a_plugin_of_a_client_configures_it_and_its_workers() {
     let server = Server::new().taking_heartbeats();
     let (plugin, asked) = Everything::new("example.everything");
     let client = server.client_with(ClientOptions::default().plugin(Arc::clone(&plugin))).await;
@@ -164,7 +164,7 @@ impl Plugin for Bundle {
 }
 
 #[tokio::test]
-async fn plugins_are_applied_in_their_order_and_may_add_others() {
+async fn b135_plugins_are_applied_in_their_order_and_may_add_others() {
     let server = Server::new().taking_heartbeats();
     let (first, asked) = Everything::new("first");
     let second = Arc::new(Everything { name: "second", asked: Arc::clone(&asked) });
@@ -194,7 +194,7 @@ impl Plugin for Only {
 }
 
 #[tokio::test]
-async fn two_plugins_of_one_name_are_refused_where_they_meet() {
+async fn b135_two_plugins_of_one_name_are_refused_where_they_meet() {
     let server = Server::new();
     let options = ClientOptions::default().plugin(Only("twin")).plugin(Only("twin"));
     let error = Connection::in_process(server.clone(), &options).await.unwrap_err();
@@ -211,7 +211,7 @@ async fn two_plugins_of_one_name_are_refused_where_they_meet() {
 }
 
 #[tokio::test]
-async fn a_worker_may_get_all_it_runs_from_a_plugin() {
+async fn b135_a_worker_may_get_all_it_runs_from_a_plugin() {
     let server = Server::new();
     let (plugin, _) = Everything::new("example.everything");
     let client: Client = server.client().await;
@@ -228,7 +228,7 @@ async fn a_worker_may_get_all_it_runs_from_a_plugin() {
 }
 
 #[test]
-fn a_replayer_gets_workflows_and_codecs_from_a_plugin_once() {
+fn b135_a_replayer_gets_workflows_and_codecs_from_a_plugin_once() {
     let (plugin, asked) = Everything::new("example.everything");
     let json = r#"{"events": [
         {"eventId": 1, "eventType": "WorkflowExecutionStarted", "workflowExecutionStartedEventAttributes":

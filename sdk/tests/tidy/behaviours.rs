@@ -9,7 +9,7 @@ use expect_test::expect_file;
 use super::{Source, read, sources};
 
 const FOLDER: &str = "sdk/tests/behaviours/";
-const COUNT: usize = 132;
+const COUNT: usize = 135;
 /// Prefix in `open.txt` for a behaviour that is only partly tested.
 const IN_PART: &str = "in part: ";
 

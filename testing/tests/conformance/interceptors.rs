@@ -10,7 +10,7 @@ use abide::plugin::Plugin;
 use abide::prelude::*;
 use abide::worker::{Registered, Worker, WorkerBuilder};
 
-use crate::arm::{Outcome, compare};
+use crate::arm::{Outcome, compare, until_event};
 
 /// Adds what it hears to a list, and ends with it.
 #[workflow]
@@ -198,7 +198,7 @@ impl Plugin for Acme {
 }
 
 #[tokio::test]
-async fn the_server_records_what_interceptors_make_of_a_call() -> Outcome {
+async fn b133_b134_b135_the_server_records_what_interceptors_make_of_a_call() -> Outcome {
     compare("interceptors", |arm| async move {
         let marks = Marks::default();
         let options = ClientOptions::new(arm.address()).plugin(Acme(marks.clone()));
@@ -212,6 +212,7 @@ async fn the_server_records_what_interceptors_make_of_a_call() -> Outcome {
             assert_eq!(refused.to_string(), "an interceptor of this client refused the call: this is forbidden");
             let first = start("plain", "first").await?;
             assert_eq!(first.workflow_id(), format!("{}-first-of-acme", arm.id()));
+            until_event(&first, "EVENT_TYPE_MARKER_RECORDED", 1).await?;
             let updated = first.start_update(List::add, "updated".into()).id("u").await?;
             assert_eq!(updated.id(), "u-of-acme");
             assert_eq!(updated.result().await?, "updated from acme");
@@ -224,6 +225,7 @@ async fn the_server_records_what_interceptors_make_of_a_call() -> Outcome {
             assert_eq!(all, [&start_and_activities[..], &heard].concat());
 
             let second = start("signal", "second").with_signal(List::hear, "replaced".into()).await?;
+            until_event(&second, "EVENT_TYPE_MARKER_RECORDED", 1).await?;
             second.signal(List::hear, "end".into()).await?;
             assert_eq!(second.result().await?[3..], ["signalled from acme", "end from acme", "and this is all"]);
 

@@ -70,7 +70,8 @@ async fn calls(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
 }
 
 #[tokio::test]
-async fn activity_interceptors_see_real_mocked_dynamic_and_local_activities_and_those_of_an_own_queue() -> Outcome {
+async fn b134_activity_interceptors_see_real_mocked_dynamic_and_local_activities_and_those_of_an_own_queue() -> Outcome
+{
     let env = TestWorkflowEnvironment::start().await?;
     let (notes, attempts) = (Notes::default(), AtomicU32::new(0));
     let interceptor = notes.clone();

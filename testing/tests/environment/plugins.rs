@@ -87,7 +87,7 @@ async fn visit(ctx: &WorkflowContext, name: String) -> Result<String, WorkflowEr
 }
 
 #[tokio::test]
-async fn the_client_the_worker_and_the_replays_have_a_plugin() -> Outcome {
+async fn b135_the_client_the_worker_and_the_replays_have_a_plugin() -> Outcome {
     let plugin = Arc::new(Greetings::default());
     let env = TestWorkflowEnvironment::start_with(ClientOptions::default().plugin(Arc::clone(&plugin))).await?;
     // The same plugin, which counts once.
