@@ -1,10 +1,11 @@
-//! What every workflow of the worker has: a tenant, and a guard at the door.
+//! Interceptors: a tenant that every start names and every workflow has, and a guard at the door.
 
 use abide::Headers;
+use abide::client::RpcError;
 use abide::converter::RawPayload;
 use abide::interceptor::{
-    ExecuteWorkflowInput, HandleSignalInput, ScheduleActivityInput, StartChildWorkflowInput, WorkflowInterceptor,
-    WorkflowNext, async_trait,
+    ClientInterceptor, ClientNext, ExecuteWorkflowInput, HandleSignalInput, ScheduleActivityInput,
+    StartChildWorkflowInput, StartWorkflowInput, StartedWorkflow, WorkflowInterceptor, WorkflowNext, async_trait,
 };
 use abide::prelude::*;
 
@@ -15,6 +16,21 @@ pub const ROLE: &str = "role";
 
 /// The tenant that a workflow works for, as a value of its context.
 pub struct Tenant(pub String);
+
+/// Names the tenant in every start of a client.
+pub struct ForTenant(pub &'static str);
+
+#[async_trait]
+impl ClientInterceptor for ForTenant {
+    async fn start_workflow(
+        &self,
+        mut input: StartWorkflowInput,
+        next: ClientNext<'_, StartWorkflowInput>,
+    ) -> Result<StartedWorkflow, RpcError> {
+        input.headers.set(TENANT, &self.0)?;
+        next.run(input).await
+    }
+}
 
 /// Takes the tenant from the start, and gives it to activities and children.
 pub struct TenantPropagation;

@@ -5,10 +5,10 @@ mod interceptors;
 #[path = "workflow.rs"]
 mod workflow;
 
-use abide::WorkflowReplayer;
+use abide::{ClientOptions, WorkflowReplayer};
 use abide_testing::{TestWorker, TestWorkflowEnvironment};
 
-use self::interceptors::{OnlyOwnersClose, ROLE, TENANT, TenantPropagation};
+use self::interceptors::{ForTenant, OnlyOwnersClose, ROLE, TenantPropagation};
 use self::workflow::{Account, archive, bill};
 use crate::{Outcome, assert_replays};
 
@@ -19,10 +19,10 @@ fn worker(env: &TestWorkflowEnvironment) -> TestWorker {
 
 #[tokio::test]
 async fn the_tenant_reaches_activities_and_children_and_only_owners_close() -> Outcome {
-    let env = TestWorkflowEnvironment::start().await?;
+    let options = ClientOptions::default().interceptor(ForTenant("acme"));
+    let env = TestWorkflowEnvironment::start_with(options).await?;
     let told = env.run(worker(&env), async {
-        let account = env.client().start(Account::run, 995).id("account").task_queue("interceptor");
-        let account = account.header(TENANT, &"acme").await?;
+        let account = env.client().start(Account::run, 995).id("account").task_queue("interceptor").await?;
         account.signal(Account::close, ()).await?;
         account.signal(Account::close, ()).header(ROLE, &"guest").await?;
         assert!(!account.query(Account::is_closed, ()).await?);
