@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::converter::{RawArguments, RawPayload};
+use crate::debug_only::debug_only;
 use crate::header::Headers;
 use crate::workflow::{ActivityOptions, ChildWorkflowOptions, LocalActivityOptions};
 
@@ -95,8 +96,8 @@ pub struct CancelExternalWorkflowInput {
     pub reason: String,
 }
 
-/// A Nexus operation that is about to be called.
-#[derive(Clone, Debug)]
+/// A Nexus operation that is about to be called. The `Debug` form shows the names of its headers, but no value.
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct StartNexusOperationInput {
     /// Name of the endpoint.
@@ -114,6 +115,16 @@ pub struct StartNexusOperationInput {
     /// A short text about the call, for people; `None` without one.
     pub summary: Option<String>,
 }
+
+debug_only!(impl[] StartNexusOperationInput, |this| {
+    endpoint: this.endpoint,
+    service: this.service,
+    operation: this.operation,
+    input: this.input,
+    nexus_headers: this.nexus_headers.keys().collect::<Vec<_>>(),
+    schedule_to_close_timeout: this.schedule_to_close_timeout,
+    summary: this.summary,
+});
 
 /// A timer that is about to be started.
 #[derive(Clone, Debug)]

@@ -82,7 +82,9 @@ impl WorkflowInterceptor for Edits {
     fn start_nexus_operation(&self, _: &WorkflowContext, input: &mut StartNexusOperationInput) {
         let amount: u64 = input.input.to_value().unwrap();
         let saw = format!("{} {} {} {amount} {:?}", input.endpoint, input.service, input.operation, input.summary);
-        input.nexus_headers.insert("Saw".into(), saw);
+        input.nexus_headers.insert("Saw".into(), saw.clone());
+        let shown = format!("{input:?}");
+        assert!(shown.contains("Saw") && !shown.contains(&saw), "{shown}");
         input.input = crate::converter::RawPayload::from_value(&(amount + 1)).unwrap();
         input.endpoint = "others".into();
         input.operation = "changed".into();
