@@ -15,9 +15,20 @@ use abide_protos::temporal::api::update::v1::{Outcome, outcome};
 use abide_protos::temporal::api::workflowservice::v1::*;
 use tonic::{Code, Status};
 
-use crate::client_interceptors::{CITY, Seen, Shop, changed, only, payloads, started, waits, work};
+use crate::client_interceptors::{CITY, Seen, Shop, changed, only, payloads, started};
 use crate::harness::FIRST_TASK;
 use crate::server::{Server, activity, run, task};
+
+#[workflow(name = "wf")]
+async fn waits(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+    ctx.timer(secs(1)).await?;
+    Ok(())
+}
+
+#[activity]
+async fn work() -> Result<(), ActivityError> {
+    Ok(())
+}
 
 /// Does nothing.
 struct Nothing;

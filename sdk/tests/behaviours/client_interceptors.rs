@@ -3,18 +3,17 @@
 use std::sync::{Arc, Mutex};
 
 use abide::client::{
-    AsyncActivityHeartbeat, AsyncActivityId, Client, QueryError, RpcError, SignalError, StartError, UpdateError,
-    UpdateWithStartError, WorkflowCount, WorkflowDescription, WorkflowFailedError, WorkflowIdConflictPolicy,
+    AsyncActivityHeartbeat, AsyncActivityId, Client, RpcError, WorkflowCount, WorkflowDescription, WorkflowFailedError,
+    WorkflowIdConflictPolicy,
 };
 use abide::converter::RawPayload;
 use abide::interceptor::*;
 use abide::prelude::*;
-use abide::replay::text::{RUN_ID, TASK_QUEUE};
+use abide::replay::text::RUN_ID;
 use abide::{DeploymentVersion, History, Priority, VersioningOverride};
 use abide_protos::prost::Name;
 use abide_protos::temporal::api::common::v1::{Header, Payload, Payloads, WorkflowExecution};
 use abide_protos::temporal::api::enums::v1::UpdateWorkflowExecutionLifecycleStage as Stage;
-use abide_protos::temporal::api::errordetails::v1::WorkflowExecutionAlreadyStartedFailure;
 use abide_protos::temporal::api::history::v1 as history;
 use abide_protos::temporal::api::history::v1::history_event::Attributes;
 use abide_protos::temporal::api::update::v1::{Outcome, UpdateRef, outcome};
@@ -22,10 +21,8 @@ use abide_protos::temporal::api::workflow::v1::WorkflowExecutionInfo;
 use abide_protos::temporal::api::workflowservice::v1::execute_multi_operation_request::operation::Operation;
 use abide_protos::temporal::api::workflowservice::v1::execute_multi_operation_response::{Response, response};
 use abide_protos::temporal::api::workflowservice::v1::*;
-use tonic::{Code, Status};
 
-use crate::harness::FIRST_TASK;
-use crate::server::{Server, activity, run, task};
+use crate::server::Server;
 
 pub(crate) const CITY: SearchAttributeKey<String> = SearchAttributeKey::keyword("City");
 
@@ -36,34 +33,23 @@ pub(crate) struct Shop;
 #[workflow_methods]
 impl Shop {
     #[run]
-    async fn run(&self, ctx: &WorkflowContext, name: String) -> Result<String, WorkflowError> {
+    pub(crate) async fn run(&self, ctx: &WorkflowContext, name: String) -> Result<String, WorkflowError> {
         ctx.timer(secs(1)).await?;
         Ok(name)
     }
 
     #[signal]
-    fn open(&self, _who: String) {}
+    pub(crate) fn open(&self, _who: String) {}
 
     #[query]
-    fn price(&self, item: String) -> String {
+    pub(crate) fn price(&self, item: String) -> String {
         item
     }
 
     #[update]
-    async fn sell(&self, _ctx: &WorkflowContext, item: String) -> Result<String, WorkflowError> {
+    pub(crate) async fn sell(&self, _ctx: &WorkflowContext, item: String) -> Result<String, WorkflowError> {
         Ok(item)
     }
-}
-
-#[workflow(name = "wf")]
-pub(crate) async fn waits(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
-    ctx.timer(secs(1)).await?;
-    Ok(())
-}
-
-#[activity]
-pub(crate) async fn work() -> Result<(), ActivityError> {
-    Ok(())
 }
 
 /// The calls that interceptors have seen.

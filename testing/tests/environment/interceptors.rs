@@ -26,10 +26,7 @@ impl ActivityInterceptor for Notes {
         next: ActivityNext<'_>,
     ) -> Result<RawPayload, ActivityError> {
         let (info, local) = (ctx.info(), if ctx.info().is_local { "local " } else { "" });
-        self.0
-            .lock()
-            .expect("no test panics while it holds this lock")
-            .push(format!("{local}{} {}", info.activity_type, info.attempt));
+        self.0.lock().expect("nobody panics here").push(format!("{local}{} {}", info.activity_type, info.attempt));
         let result: String = next.run(ctx, input).await?.to_value()?;
         Ok(RawPayload::from_value(&format!("{result}!"))?)
     }
@@ -87,7 +84,7 @@ async fn b134_activity_interceptors_see_real_mocked_dynamic_and_local_activities
         worker.options(|worker| worker.activity_interceptor(interceptor).own_queue(|own| own.activities(known)));
     let results = env.run(worker, env.client().execute(calls, ()).task_queue("any")).await?;
     assert_eq!(results, ["known a!", "mocked b!", "any other!", "known d!", "known e!"]);
-    let seen = notes.0.lock().unwrap().clone();
+    let seen = notes.0.lock().expect("nobody panics here").clone();
     assert_eq!(seen, ["known 1", "mocked 1", "mocked 2", "other 1", "local known 1", "known 1"]);
     Ok(())
 }
