@@ -40,10 +40,10 @@ impl Collector {
         Ok(format!("http://{address}"))
     }
 
-    /// The spans as trees, one line for each, children below their parents and sorted by their beginnings.
+    /// The spans as trees, one line for each, children below their parents and sorted by name.
     pub fn trees(&self) -> String {
         let mut spans = self.spans.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        spans.sort_by_key(|span| (span.start_time_unix_nano, span.name.clone()));
+        spans.sort_by_key(|span| (span.name.clone(), span.start_time_unix_nano));
         let mut below: BTreeMap<Vec<u8>, Vec<Span>> = BTreeMap::new();
         for span in spans {
             below.entry(span.parent_span_id.clone()).or_default().push(span);
