@@ -1,6 +1,6 @@
-//! `worker [--address A] [--cache N] [--pollers N] [--metrics PORT]`: a worker for the bench workflows on task queue
-//! `bench-tq`, for a server that provides tasks as fast as the worker can take them. With `--metrics` it serves its metrics
-//! and scrapes them itself, once a second.
+//! `worker [--address A] [--cache N] [--pollers N] [--metrics PORT] [--traces]`: a worker for the bench workflows on task
+//! queue `bench-tq`, for a server that provides tasks as fast as the worker can take them. With `--metrics` it serves its
+//! metrics and scrapes them itself, once a second. With `--traces` it writes OpenTelemetry spans, whose exporter drops them.
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -9,9 +9,12 @@ use std::time::Duration;
 
 use abide::client::{Client, ClientOptions};
 use abide::metrics::{Metrics, prometheus};
+use abide::otel::{ReplaySafeIdGenerator, Tracing};
 use abide::worker::{PollerBehavior, Worker};
 use abide_benches::arguments::Arguments;
 use abide_benches::workflows;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData, SpanExporter};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -34,7 +37,8 @@ async fn run(mut arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let cache: usize = arguments.option("--cache", 10_000)?;
     let pollers: usize = arguments.option("--pollers", 5)?;
     let metrics_port: u16 = arguments.option("--metrics", 0)?;
-    let [] = arguments.finish("worker [--address A] [--cache N] [--pollers N] [--metrics PORT]")?;
+    let traces = arguments.flag("--traces");
+    let [] = arguments.finish("worker [--address A] [--cache N] [--pollers N] [--metrics PORT] [--traces]")?;
     let metrics = Metrics::default();
     let served = match metrics_port {
         0 => None,
@@ -44,7 +48,13 @@ async fn run(mut arguments: Arguments) -> Result<(), Box<dyn Error>> {
     if let Some(endpoint) = &served {
         scraping.spawn(scrape(endpoint.address()));
     }
-    let client = Client::connect(ClientOptions::new(address).metrics(metrics)).await?;
+    let mut options = ClientOptions::new(address).metrics(metrics);
+    if traces {
+        let ids = ReplaySafeIdGenerator::default();
+        let provider = SdkTracerProvider::builder().with_id_generator(ids).with_batch_exporter(Dropped).build();
+        options = options.plugin(Tracing::new(&provider));
+    }
+    let client = Client::connect(options).await?;
     Worker::builder(&client, "bench-tq")
         .max_cached_workflows(cache)
         .workflow_task_poller_behavior(PollerBehavior::SimpleMaximum(pollers))
@@ -65,6 +75,16 @@ async fn run(mut arguments: Arguments) -> Result<(), Box<dyn Error>> {
         .await?;
     drop((served, scraping));
     Ok(())
+}
+
+/// An exporter that drops all spans: what it costs to send them is no affair of Abide.
+#[derive(Debug)]
+struct Dropped;
+
+impl SpanExporter for Dropped {
+    async fn export(&self, _: Vec<SpanData>) -> OTelSdkResult {
+        Ok(())
+    }
 }
 
 /// Scrapes once a second, more often than a Prometheus does.
