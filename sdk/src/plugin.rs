@@ -137,6 +137,7 @@ impl Plugins {
         self.0.get(index).cloned()
     }
 
+    #[cfg(feature = "worker")]
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<dyn Plugin>> {
         self.0.iter()
     }
