@@ -34,6 +34,23 @@ async fn the_tenant_reaches_activities_and_children_and_only_owners_close() -> O
 }
 
 #[tokio::test]
+async fn mocks_of_activities_get_the_tenant_too() -> Outcome {
+    let env = TestWorkflowEnvironment::start().await?;
+    let worker = env.worker("interceptor").workflow(Account::run).workflow_interceptor(TenantPropagation);
+    let worker = worker.mock_child(archive, |()| Ok("archived, as if".into()));
+    let worker = worker.mock_async(bill, |ctx, cents| async move {
+        Ok(format!("{cents} of {:?}", ctx.info().header::<String>(TENANT)?))
+    });
+    let told = env.run(worker, async {
+        let account = env.client().start(Account::run, 7).task_queue("interceptor").header(TENANT, &"acme").await?;
+        account.signal(Account::close, ()).await?;
+        Ok::<_, Box<dyn std::error::Error>>(account.result().await?)
+    });
+    assert_eq!(told.await?, ["7 of Some(\"acme\")", "archived, as if"]);
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_account_without_a_tenant_fails() -> Outcome {
     let env = TestWorkflowEnvironment::start().await?;
     let account = env.client().execute(Account::run, 995).task_queue("interceptor");
