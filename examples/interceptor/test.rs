@@ -8,7 +8,7 @@ mod workflow;
 use abide::{ClientOptions, WorkflowReplayer};
 use abide_testing::{TestWorker, TestWorkflowEnvironment};
 
-use self::interceptors::{ForTenant, OnlyOwnersClose, ROLE, TenantPropagation};
+use self::interceptors::{ForTenant, OnlyOwnersClose, ROLE, TENANT, TenantPropagation};
 use self::workflow::{Account, archive, bill};
 use crate::{Outcome, assert_replays};
 
