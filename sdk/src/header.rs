@@ -11,7 +11,9 @@ use crate::definition::PayloadValue;
 /// Headers of a call or a message: values by name, which travel beside the arguments. Workflow and activity code can
 /// read them, and [interceptors](crate::interceptor) can read and change them.
 ///
-/// Payload codecs encode headers like all other payloads. The `Debug` form shows the names, but no value.
+/// Payload codecs do not encode headers, unless the data converter has
+/// [`encode_headers`](crate::converter::DataConverter::encode_headers). The history stores headers, so put no secrets into
+/// them otherwise. The `Debug` form shows the names, but no value.
 ///
 /// ```
 /// use abide::Headers;

@@ -1,11 +1,11 @@
 //! Interceptors: code around client calls, workflows and activities, which sees and changes what passes through.
 //!
-//! An interceptor is a trait whose methods do nothing by default. Implement the methods of the calls that you want to
+//! An interceptor is a trait whose methods pass everything on by default. Implement the methods of the calls that you want to
 //! see, and pass the input on with `next.run(..)`, changed or not. An interceptor that does not call `next` replaces
 //! what it surrounds. Several interceptors form a chain in the order in which they were added: the first one is the
 //! outermost.
 //!
-//! The async methods need the attribute [`async_trait`], which this module exports.
+//! The async methods need the attribute [`async_trait`](macro@async_trait), which this module exports.
 
 // Each file here belongs to the layer that it is named after: `sdk/tests/tidy` checks it.
 pub(crate) mod activity;
