@@ -147,8 +147,7 @@ pub struct StartedWorkflow {
     pub run_id: String,
     /// First run of the chain of runs; empty if not known.
     pub first_execution_run_id: String,
-    /// True if the call has started the run, false if the run existed. Servers older than 1.24 do not report it: then it
-    /// is false.
+    /// True if the call has started the run; false if the run existed, or if the server does not tell.
     pub is_new: bool,
 }
 
