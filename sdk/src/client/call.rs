@@ -10,9 +10,9 @@ use crate::interceptor::client::{ClientCall, ClientNext};
 /// Without interceptors, it is sent as it is. Interceptors get the input instead, which is made from the call, and from
 /// which the call is made again.
 pub(crate) trait Call: Sized + Send {
-    /// What interceptors see.
+    /// The call as interceptors see it.
     type Input: ClientCall;
-    /// What the caller gets.
+    /// The answer that the caller gets.
     type Answer;
 
     /// Sends the call, and waits for its answer.

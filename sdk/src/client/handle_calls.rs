@@ -1,4 +1,4 @@
-//! What a workflow's handle sends, without messages and the wait for the result.
+//! The calls of a workflow's handle, without messages and the wait for the result.
 
 use abide_protos::temporal::api::workflowservice::v1::{
     DescribeWorkflowExecutionRequest, GetWorkflowExecutionHistoryRequest, RequestCancelWorkflowExecutionRequest,

@@ -34,7 +34,7 @@ struct Inner {
     workflow_id: String,
 }
 
-/// Who made the error.
+/// The origin of the error.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Origin {
     /// The server, or the way to it.

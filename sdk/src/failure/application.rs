@@ -154,3 +154,19 @@ impl Error for ApplicationFailure {
         self.cause.as_deref().map(|cause| cause as &(dyn Error + 'static))
     }
 }
+
+/// Returns the error type of an application failure, which may be empty; `None` for other failures.
+pub(crate) fn error_type(failure: &FailureProto) -> Option<&str> {
+    application_info(failure).map(|info| info.r#type.as_str())
+}
+
+/// Returns true if the author of an application failure has expected it.
+#[cfg(feature = "worker")]
+pub(crate) fn is_benign(failure: &FailureProto) -> bool {
+    application_info(failure).is_some_and(|info| info.category() == ApplicationErrorCategory::Benign)
+}
+
+fn application_info(failure: &FailureProto) -> Option<&ApplicationFailureInfo> {
+    let Some(FailureInfo::ApplicationFailureInfo(info)) = &failure.failure_info else { return None };
+    Some(info)
+}

@@ -10,6 +10,7 @@ use abide_protos::deep_failures::{LEFT_OUT, left_out};
 use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
 use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
 
+use super::application::error_type;
 use crate::bounded_text::{MESSAGE, cut_message};
 
 /// Maximum failures in a written chain. The enclosing messages take about 15 levels (an eager workflow task with its
@@ -95,7 +96,9 @@ pub(super) fn linked(mut links: Vec<FailureProto>) -> FailureProto {
 fn is_bounded(failure: &FailureProto) -> bool {
     let chain = std::iter::successors(Some(failure), |failure| failure.cause.as_deref());
     let is_short = |link: &FailureProto| {
-        link.message.len() <= MESSAGE && link.stack_trace.len() <= MESSAGE && error_type(link).len() <= MESSAGE
+        link.message.len() <= MESSAGE
+            && link.stack_trace.len() <= MESSAGE
+            && error_type(link).is_none_or(|text| text.len() <= MESSAGE)
     };
     let (mut length, mut are_short) = (0, true);
     for link in chain.take(MAX + 1) {
@@ -113,17 +116,10 @@ fn cut_texts(failure: &mut FailureProto) {
     }
 }
 
-fn error_type(failure: &FailureProto) -> &str {
-    match &failure.failure_info {
-        Some(FailureInfo::ApplicationFailureInfo(info)) => &info.r#type,
-        _ => "",
-    }
-}
-
 /// Returns the number of causes that a failure represents: more than one if it replaces causes omitted before.
 fn stands_for(failure: &FailureProto) -> usize {
     let count = || failure.message.split(' ').next()?.parse().ok();
-    if error_type(failure) == LEFT_OUT { count().unwrap_or(1) } else { 1 }
+    if error_type(failure) == Some(LEFT_OUT) { count().unwrap_or(1) } else { 1 }
 }
 
 #[cfg(test)]

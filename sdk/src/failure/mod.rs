@@ -39,6 +39,8 @@ pub use temporal_failure::TemporalFailure;
 pub use workflow_error::WorkflowError;
 
 pub(crate) use activity_error::ActivityErrorKind;
+#[cfg(feature = "worker")]
+pub(crate) use application::{error_type, is_benign};
 pub(crate) use cancelled::{ACTIVITY_CANCELLED, CANCELLED, cancelled_failure};
 #[cfg(feature = "worker")]
 pub(crate) use chain::shell;

@@ -7,7 +7,7 @@ use abide_protos::temporal::api::common::v1::Payloads;
 use abide_protos::temporal::api::enums::v1 as enums;
 use abide_protos::temporal::api::failure::v1::{Failure as FailureProto, failure::FailureInfo};
 
-use super::application::ApplicationFailure;
+use super::application::{ApplicationFailure, error_type};
 use super::common_attributes::decode_common_attributes;
 use super::encode::application_failure;
 use super::nexus_operation::NexusHandlerErrorType;
@@ -175,10 +175,7 @@ impl Failure {
 
     /// Returns the error type of an application failure.
     pub fn error_type(&self) -> Option<&str> {
-        match &self.proto.failure_info {
-            Some(FailureInfo::ApplicationFailureInfo(info)) if !info.r#type.is_empty() => Some(&info.r#type),
-            _ => None,
-        }
+        error_type(&self.proto).filter(|error_type| !error_type.is_empty())
     }
 
     /// Returns true if this is an application failure that must not be retried.

@@ -8,6 +8,7 @@ use std::fmt;
 use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
 use abide_protos::temporal::api::failure::v1::{ActivityFailureInfo, Failure as FailureProto};
 
+use super::application::error_type;
 use super::cancelled::{ACTIVITY_CANCELLED, CANCELLED};
 
 /// Writes the message of a failure and each cause after a colon. A cause that only repeats the previous text is omitted.
@@ -93,11 +94,6 @@ fn was_not_scheduled(failure: &FailureProto) -> &'static str {
 
 fn is_cancellation(failure: &FailureProto) -> bool {
     matches!(failure.failure_info, Some(FailureInfo::CanceledFailureInfo(_)))
-}
-
-fn error_type(failure: &FailureProto) -> Option<&str> {
-    let Some(FailureInfo::ApplicationFailureInfo(info)) = &failure.failure_info else { return None };
-    Some(&info.r#type)
 }
 
 #[cfg(test)]

@@ -244,9 +244,9 @@ pub trait ClientInterceptor: Send + Sync + 'static {
 
 /// A kind of client call: the input of a method of [`ClientInterceptor`]. Only Abide implements it.
 pub trait ClientCall: sealed::Sealed + Sized + Send + 'static {
-    /// What the call returns.
+    /// The answer of the call.
     type Output: Send;
-    /// How the call fails.
+    /// The error of the call.
     type Error: Send;
 
     #[doc(hidden)]

@@ -117,7 +117,7 @@ pub trait WorkflowInterceptor: Send + Sync + 'static {
     /// Called around the validator of an update, before the update is accepted. Also called if the update has no
     /// validator. Like a validator, it is not called on replay, and must not change anything.
     ///
-    /// What it changes in the input, only the validator sees: the handler gets the arguments through
+    /// Only the validator sees a change of the input: the handler gets the arguments through
     /// [`handle_update`](Self::handle_update).
     ///
     /// # Errors

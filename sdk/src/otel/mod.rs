@@ -21,18 +21,7 @@
 //! The trace context travels in the header `_tracer-data`, as a JSON map with the W3C fields `traceparent` and
 //! `tracestate`. Temporal's other SDKs write and read the same header, so a trace goes on across languages.
 //!
-//! | span | from | to |
-//! | --- | --- | --- |
-//! | `StartWorkflow:TYPE`, `SignalWithStartWorkflow:TYPE`, `UpdateWithStartWorkflow:TYPE`, `SignalWorkflow:NAME`, `QueryWorkflow:NAME`, `StartWorkflowUpdate:NAME` | the client's call | its answer |
-//! | `RunWorkflow:TYPE` | the run's start | the run's end |
-//! | `HandleSignal:NAME`, `HandleUpdate:NAME` | the first turn of the handler | its end |
-//! | `ValidateUpdate:NAME`, `HandleQuery:NAME` | the call of the code | its return |
-//! | `StartActivity:TYPE`, `StartLocalActivity:TYPE`, `StartChildWorkflow:TYPE`, `SignalExternalWorkflow:NAME`, `StartNexusOperation:SERVICE/OPERATION`, `ContinueAsNew:TYPE` | the statement of the workflow | the same moment |
-//! | `RunActivity:TYPE` | the start of an attempt | its end |
-//!
-//! Each span appears once, however often the code is replayed. The ids of spans of workflow code follow from the run, and
-//! their times are those of the [workflow's clock](crate::WorkflowContext::now). A span of a workflow or a handler is
-//! exported when it is over, by the worker that ends it.
+//! [The guide](crate::guide::traces#spans) lists the spans. Each appears once, however often the code is replayed.
 
 mod activity;
 mod client;

@@ -9,6 +9,7 @@ use opentelemetry::trace::{
 };
 use opentelemetry::{Context, KeyValue};
 
+use super::ids::SpanKey;
 use super::span::OpenSpan;
 use super::{Tracing, ids, propagation};
 use crate::converter::RawPayload;
@@ -102,6 +103,22 @@ impl Tracing {
         propagation::read(headers).unwrap_or_else(|| self.run_span(ctx, Some(&ctx.info().headers())).context)
     }
 
+    /// Returns the span of a message's handler: the run's only one of that kind with that key.
+    fn message_span(
+        &self,
+        ctx: &WorkflowContext,
+        kind: &str,
+        key: impl Into<SpanKey>,
+        name: &str,
+        headers: &Headers,
+    ) -> OpenSpan {
+        let info = ctx.info();
+        let ids = (info.run_id.as_str(), ids::span_id(&info.run_id, kind, key));
+        let parent = self.parent_of_message(ctx, headers);
+        let span = OpenSpan::begin(format!("{kind}:{name}"), SpanKind::Server, ids, Some(parent), ctx.now());
+        span.with(WORKFLOW_ID, &info.workflow_id).with(RUN_ID, &info.run_id)
+    }
+
     /// Runs code in a span, which ends with it. A span that ends in a replay was recorded before.
     async fn within<T>(
         &self,
@@ -188,12 +205,8 @@ impl WorkflowInterceptor for Tracing {
         input: HandleSignalInput,
         next: WorkflowNext<HandleSignalInput>,
     ) -> Result<(), WorkflowError> {
-        let run_id = &ctx.info().run_id;
-        let ids = (run_id.as_str(), ids::span_id(run_id, "HandleSignal", input.event_id.unsigned_abs()));
-        let parent = self.parent_of_message(ctx, &input.headers);
-        let name = format!("HandleSignal:{}", input.name);
-        let span = OpenSpan::begin(name, SpanKind::Server, ids, Some(parent), ctx.now());
-        let span = span.with(WORKFLOW_ID, &ctx.info().workflow_id).with(RUN_ID, run_id);
+        let event_id = input.event_id.unsigned_abs();
+        let span = self.message_span(ctx, "HandleSignal", event_id, &input.name, &input.headers);
         self.within(ctx, span, next.run(ctx, input)).await
     }
 
@@ -203,12 +216,7 @@ impl WorkflowInterceptor for Tracing {
         input: HandleUpdateInput,
         next: WorkflowNext<HandleUpdateInput>,
     ) -> Result<RawPayload, WorkflowError> {
-        let run_id = &ctx.info().run_id;
-        let ids = (run_id.as_str(), ids::span_id(run_id, "HandleUpdate", &*input.id));
-        let parent = self.parent_of_message(ctx, &input.headers);
-        let name = format!("HandleUpdate:{}", input.name);
-        let span = OpenSpan::begin(name, SpanKind::Server, ids, Some(parent), ctx.now());
-        let span = span.with(WORKFLOW_ID, &ctx.info().workflow_id).with(RUN_ID, run_id);
+        let span = self.message_span(ctx, "HandleUpdate", &*input.id, &input.name, &input.headers);
         self.within(ctx, span.with(UPDATE_ID, &input.id), next.run(ctx, input)).await
     }
 

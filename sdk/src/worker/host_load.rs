@@ -41,7 +41,7 @@ fn parse_memory(meminfo: &str) -> Option<f32> {
         let line = meminfo.lines().find_map(|line| line.strip_prefix(name))?;
         line.split_whitespace().next()?.parse::<u64>().ok()
     };
-    // What programs could get without swapping: free memory, and caches that the kernel would give up.
+    // "Available" is what programs could get without swapping: free memory, and caches that the kernel would give up.
     let (total, available) = (kilobytes("MemTotal:")?, kilobytes("MemAvailable:")?);
     (total > 0).then(|| total.saturating_sub(available) as f32 / total as f32)
 }

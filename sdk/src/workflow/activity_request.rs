@@ -38,7 +38,7 @@ pub(super) struct ActivityRequest<D: ActivityDefinition, O> {
     pub(super) summary: Option<String>,
     pub(super) headers: Headers,
     pub(super) location: &'static Location<'static>,
-    /// What interceptors made of type and arguments.
+    /// Type and arguments as interceptors have changed them.
     pub(super) intercepted: Option<Box<Intercepted>>,
 }
 
@@ -70,7 +70,7 @@ impl<D: ActivityDefinition, O: CallOptions> ActivityRequest<D, O> {
         }
     }
 
-    /// What interceptors are told when the activity has an outcome; `None` if they were not told of its begin.
+    /// The description that interceptors get with the outcome; `None` if they were not told of the activity.
     pub(super) fn completed(&self, number: u32, is_local: bool) -> Option<CompletedActivity> {
         let activity_type = self.intercepted.as_ref()?.activity_type.clone();
         Some(CompletedActivity { activity_type, activity_id: self.id(number), is_local })

@@ -23,10 +23,9 @@ use super::child_workflow_options::{
     ChildWorkflowCancellationType, ChildWorkflowOptions, ParentClosePolicy, child_workflow_options,
 };
 use super::context::WorkflowContext;
-use super::described::Described;
 use super::external_workflow::{SignalExternalWorkflow, Target};
 use super::metadata::summary_and_details;
-use super::operation::{AWAITED_AGAIN, AwaitedKind, HandleState, OperationFuture};
+use super::operation::{AWAITED_AGAIN, AwaitedKind, Described, HandleState, OperationFuture};
 use super::run_state::RunState;
 use crate::converter::{PayloadError, PayloadWriter, RawArguments, to_payload};
 use crate::debug_only::debug_only;

@@ -21,7 +21,7 @@ pub(crate) struct InboundMessage {
     pub(crate) update_id: String,
     /// Event of a signal; 0 for others.
     pub(crate) signal_event_id: i64,
-    /// What an interceptor passes on, as soon as it does.
+    /// The headers as they were sent, or as an interceptor has passed them on.
     pub(crate) header: RefCell<Option<Box<Header>>>,
 }
 

@@ -13,7 +13,6 @@ mod concurrency;
 pub(crate) mod condition;
 mod context;
 mod continue_as_new;
-mod described;
 mod event_group;
 mod external_workflow;
 mod function;

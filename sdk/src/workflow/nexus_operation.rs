@@ -15,9 +15,8 @@ use abide_protos::temporal::api::command::v1::command::Attributes;
 use abide_protos::temporal::api::common::v1::Payload;
 
 use super::context::WorkflowContext;
-use super::described::Described;
 use super::metadata::user_metadata;
-use super::operation::{AWAITED_AGAIN, AwaitedKind, HandleState, OperationFuture};
+use super::operation::{AWAITED_AGAIN, AwaitedKind, Described, HandleState, OperationFuture};
 use super::run_state::RunState;
 use crate::converter::{RawPayload, to_payload};
 use crate::debug_only::debug_only;

@@ -1,5 +1,7 @@
 //! Operations that a workflow waits for: their outcome, and the routine to wake.
 
+mod described;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -8,6 +10,7 @@ use std::task::{Context, Poll, Waker};
 use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
 use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
 
+pub(super) use self::described::Described;
 use super::cancellation::Scope;
 use super::inbound_message::InboundMessage;
 use super::run_state::RunState;

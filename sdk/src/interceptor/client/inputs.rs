@@ -1,4 +1,4 @@
-//! What all inputs share: the call that each one stands for, and the parts of a request that no input shows.
+//! Code that all inputs share: each one stands for a call, and keeps the parts of its request that it does not show.
 
 use std::fmt;
 

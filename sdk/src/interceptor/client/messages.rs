@@ -105,7 +105,7 @@ impl QueryWorkflowInput {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum QueryAnswer {
-    /// What the handler returned.
+    /// The value that the handler returned.
     Answered(RawPayload),
     /// The query's [reject condition](crate::client::QueryWorkflow::reject_condition) excludes this status of the
     /// workflow.
@@ -250,7 +250,7 @@ impl PollUpdateInput {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum UpdateOutcome {
-    /// What the handler returned.
+    /// The value that the handler returned.
     Completed(RawPayload),
     /// The validator rejected the update, its handler failed, or its workflow ended before.
     Failed(Failure),

@@ -19,7 +19,7 @@ use crate::{Priority, RetryPolicy};
 
 /// The start of a workflow, as an [interceptor](super::ClientInterceptor::start_workflow) sees it.
 ///
-/// What it does not show (details, a version override, and so on) is sent as the caller has set it.
+/// Options that it does not show (details, a version override, and so on) are sent as the caller has set them.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct StartWorkflowInput {

@@ -1,4 +1,4 @@
-//! What interceptors learn about an operation that has an outcome, and the way of the outcome through them.
+//! The outcome of an operation on its way through the interceptors.
 
 use std::rc::Rc;
 

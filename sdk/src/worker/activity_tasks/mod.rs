@@ -19,7 +19,6 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use abide_protos::temporal::api::common::v1::{Payload, Payloads};
-use abide_protos::temporal::api::enums::v1::ApplicationErrorCategory;
 use abide_protos::temporal::api::failure::v1::{ApplicationFailureInfo, Failure as FailureProto, failure::FailureInfo};
 use abide_protos::temporal::api::taskqueue::v1::TaskQueueMetadata;
 use abide_protos::temporal::api::workflowservice::v1::{
@@ -48,7 +47,7 @@ use crate::activity::{ActivityCancelReason, ActivityCancellation, ActivityContex
 use crate::client::rpc::Rpc;
 use crate::client::{LONG_POLL_TIMEOUT, RpcError};
 use crate::converter::DataConverter;
-use crate::failure::{ActivityError, ActivityErrorKind, ApplicationFailure, SOURCE, application_failure};
+use crate::failure::{ActivityError, ActivityErrorKind, ApplicationFailure, SOURCE, application_failure, is_benign};
 use crate::presence;
 use crate::priority::Priority;
 use crate::retry_policy::RetryPolicy;
@@ -447,11 +446,7 @@ pub(super) fn unknown_type(
 pub(super) fn report_failure(info: &ActivityInfo, failure: &FailureProto) {
     let (activity_type, activity_id, attempt) = (&info.activity_type, &info.activity_id, info.attempt);
     let (workflow_id, run_id) = (&info.workflow_id, &info.run_id);
-    let benign = match &failure.failure_info {
-        Some(FailureInfo::ApplicationFailureInfo(info)) => info.category() == ApplicationErrorCategory::Benign,
-        _ => false,
-    };
-    if benign {
+    if is_benign(failure) {
         tracing::debug!(
             activity_type,
             activity_id,

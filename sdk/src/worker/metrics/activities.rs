@@ -8,8 +8,9 @@ use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
 use abide_protos::temporal::api::workflowservice::v1::PollActivityTaskQueueResponse;
 
 use super::by_type::ByType;
-use super::{FAILURE_REASON, between, error_type, is_benign};
+use super::{FAILURE_REASON, between};
 use crate::activity::ActivityInfo;
+use crate::failure::{error_type, is_benign};
 use crate::metrics::temporal::{
     ACTIVITY_EXECUTION_FAILED, ACTIVITY_EXECUTION_LATENCY, ACTIVITY_POLL_NO_TASK, ACTIVITY_SCHEDULE_TO_START_LATENCY,
     ACTIVITY_SUCCEED_ENDTOEND_LATENCY, ACTIVITY_TASK_RECEIVED, LOCAL_ACTIVITY_EXECUTION_CANCELLED,
@@ -107,8 +108,8 @@ impl AttemptMetrics {
     pub(in crate::worker) fn failed(&self, failure: &FailureProto) {
         let reason = match error_type(failure) {
             _ if is_benign(failure) => return,
-            "WorkerShutdown" => return,
-            "PayloadsTooLarge" => "PayloadsTooLarge",
+            Some("WorkerShutdown") => return,
+            Some("PayloadsTooLarge") => "PayloadsTooLarge",
             _ => "ActivityError",
         };
         self.meter.with(FAILURE_REASON, reason).counter(&ACTIVITY_EXECUTION_FAILED).add(1);
@@ -175,7 +176,7 @@ impl LocalAttemptMetrics {
         let reason = match &failure.failure_info {
             Some(FailureInfo::TimeoutFailureInfo(_)) => "timeout",
             _ if is_benign(failure) => return,
-            _ if error_type(failure) == "PayloadsTooLarge" => "PayloadsTooLarge",
+            _ if error_type(failure) == Some("PayloadsTooLarge") => "PayloadsTooLarge",
             _ => "ActivityError",
         };
         self.meter.with(FAILURE_REASON, reason).counter(&LOCAL_ACTIVITY_EXECUTION_FAILED).add(1);

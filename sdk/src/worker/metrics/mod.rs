@@ -1,4 +1,4 @@
-//! What a worker counts, with the names and labels of Temporal's Core.
+//! The metrics of a worker, with the names and labels of Temporal's Core.
 //!
 //! All series have the labels `namespace` and `task_queue`, so workers of one task queue that share a client share them,
 //! and a gauge is their sum. The worker's heartbeat reports this worker alone: [`OwnCounter`] counts for both.
@@ -15,9 +15,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use abide_protos::Timestamp;
-use abide_protos::temporal::api::enums::v1::ApplicationErrorCategory;
-use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
-use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
 
 pub(super) use self::activities::{ActivityMetrics, Delivery, LocalActivityMetrics, LocalAttemptMetrics};
 pub(super) use self::workflow_tasks::{Closing, WorkflowTaskMetrics};
@@ -201,22 +198,6 @@ mod for_tests {
 /// Returns the time between two times of the server; `None` if one is missing.
 fn between(earlier: Option<&Timestamp>, later: Option<&Timestamp>) -> Option<Duration> {
     presence::time(later)?.duration_since(presence::time(earlier)?).ok()
-}
-
-/// Returns true if its author expected the failure, so that it is not counted.
-fn is_benign(failure: &FailureProto) -> bool {
-    match &failure.failure_info {
-        Some(FailureInfo::ApplicationFailureInfo(info)) => info.category() == ApplicationErrorCategory::Benign,
-        _ => false,
-    }
-}
-
-/// Returns the type of an application failure; empty for others.
-fn error_type(failure: &FailureProto) -> &str {
-    match &failure.failure_info {
-        Some(FailureInfo::ApplicationFailureInfo(info)) => &info.r#type,
-        _ => "",
-    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,9 @@ use abide_protos::temporal::api::command::v1::{
 };
 use abide_protos::temporal::api::common::v1::{ActivityType, WorkflowType};
 use abide_protos::temporal::api::enums::v1::WorkflowTaskFailedCause;
+use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
 use abide_protos::temporal::api::failure::v1::TimeoutFailureInfo;
+use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
 use abide_protos::temporal::api::workflowservice::v1::{PollActivityTaskQueueResponse, PollWorkflowTaskQueueResponse};
 
 use super::*;

@@ -8,7 +8,8 @@ use abide_protos::temporal::api::enums::v1::WorkflowTaskFailedCause;
 use abide_protos::temporal::api::workflowservice::v1::PollWorkflowTaskQueueResponse;
 
 use super::by_type::ByType;
-use super::{FAILURE_REASON, between, is_benign};
+use super::{FAILURE_REASON, between};
+use crate::failure::is_benign;
 use crate::metrics::temporal::{
     TemporalMeter, WORKFLOW_CANCELED, WORKFLOW_COMPLETED, WORKFLOW_CONTINUE_AS_NEW, WORKFLOW_ENDTOEND_LATENCY,
     WORKFLOW_FAILED, WORKFLOW_TASK_EXECUTION_FAILED, WORKFLOW_TASK_EXECUTION_LATENCY, WORKFLOW_TASK_POLL_EMPTY,

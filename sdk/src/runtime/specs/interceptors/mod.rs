@@ -16,7 +16,7 @@ fn one(interceptor: impl WorkflowInterceptor) -> Vec<Arc<dyn WorkflowInterceptor
     vec![Arc::new(interceptor)]
 }
 
-/// What interceptors saw, for specs of what no command shows.
+/// The calls that interceptors saw, for specs of what no command shows.
 #[derive(Clone, Default)]
 struct Notes(Arc<Mutex<Vec<String>>>);
 

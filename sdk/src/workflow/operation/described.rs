@@ -1,14 +1,14 @@
-//! What a handle knows of its operation: names for errors; with interceptors, what they are told when it has ended.
+//! The description of an operation in its handle: names for errors, or the one that interceptors get with the outcome.
 
 /// Names of an operation, or what interceptors are told about it. Not larger than the names.
-pub(super) enum Described<Names, Completed> {
+pub(in crate::workflow) enum Described<Names, Completed> {
     Named(Names),
     Intercepted(Box<Completed>),
 }
 
 impl<Names, Completed> Described<Names, Completed> {
     /// Returns what interceptors are told; `None` if there are none, or they were not told of the operation's begin.
-    pub(super) fn completed(&self) -> Option<&Completed> {
+    pub(in crate::workflow) fn completed(&self) -> Option<&Completed> {
         match self {
             Self::Named(_) => None,
             Self::Intercepted(completed) => Some(completed),
