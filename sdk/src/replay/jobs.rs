@@ -29,11 +29,15 @@ pub(crate) struct Jobs {
 
 impl Jobs {
     pub(crate) fn is_empty(&self) -> bool {
-        self.start.is_none()
-            && self.random_seed.is_none()
-            && self.messages.is_empty()
-            && self.others.is_empty()
-            && self.local_activities.is_empty()
+        self.len() == 0
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        usize::from(self.start.is_some())
+            + usize::from(self.random_seed.is_some())
+            + self.messages.len()
+            + self.others.len()
+            + self.local_activities.len()
     }
 
     /// Returns true if there are only updates that were not accepted yet.

@@ -70,6 +70,11 @@ pub(crate) struct StateMachines {
     pub(super) side_effects: Option<Box<side_effect::SideEffects>>,
     /// True if the code that runs now has run before, so that nothing it issues is sent.
     pub(crate) replaying: bool,
+    /// True if the code has run before although what it issues is new: it ran in a task that ended with a heartbeat.
+    pub(crate) repeats: bool,
+    /// Number of jobs at the latest WorkflowTaskCompleted. There are some only if that task was a heartbeat, whose jobs
+    /// the current task gets again.
+    answered_jobs: usize,
     /// Workflow time: the start of the latest workflow task, or the end of a local activity after it.
     pub(crate) time: Timestamp,
     /// Wall time of the last input. Only for local activities.
@@ -134,6 +139,8 @@ impl StateMachines {
             patches: None,
             side_effects: None,
             replaying: true,
+            repeats: false,
+            answered_jobs: 0,
             time: Timestamp::default(),
             wall_time: None,
             last_event_id: 0,
@@ -175,6 +182,7 @@ impl StateMachines {
                 self.record_flags(id, completed)?;
                 self.commands.answered();
                 self.answered_at = id;
+                self.answered_jobs = self.jobs.len();
                 self.workflow_task(workflow_task::Input::Completed, id)
             }
             A::WorkflowTaskTimedOutEventAttributes(_) => self.workflow_task(workflow_task::Input::TimedOut, id),
@@ -397,6 +405,20 @@ impl StateMachines {
             | Machine::ModifyProperties(_) => return None,
         };
         Some((format!("{kind} {what}"), location))
+    }
+
+    /// Called before the code runs: finds out if it has run on the same jobs before.
+    ///
+    /// If new jobs have come since the heartbeat, what the code does cannot be told apart, so it counts as new: a line
+    /// of its log that appears twice is better than one that is lost.
+    pub(crate) fn begin_activations(&mut self) {
+        let answered = std::mem::take(&mut self.answered_jobs);
+        self.repeats = answered > 0 && answered == self.jobs.len();
+    }
+
+    /// Returns true if the code that runs now has run before, so that it logs, counts and traces nothing.
+    pub(crate) fn has_run_before(&self) -> bool {
+        self.replaying || self.repeats
     }
 
     /// Number of operations under way.

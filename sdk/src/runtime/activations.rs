@@ -15,7 +15,12 @@ impl WorkflowRun {
     /// outcomes of local activities that it cancelled, or whose markers the look-ahead found.
     pub(super) fn run_activations(&mut self) -> Result<(), TaskError> {
         let shared = self.shared();
-        let _log = if shared.is_replaying() { CodeLog::silent() } else { CodeLog::live(shared.info.get()) };
+        let has_run_before = {
+            let machines = &mut shared.operation_state.borrow_mut().machines;
+            machines.begin_activations();
+            machines.has_run_before()
+        };
+        let _log = if has_run_before { CodeLog::silent() } else { CodeLog::live(shared.info.get()) };
         let started = {
             let mut core = self.shared().operation_state.borrow_mut();
             let started = std::mem::take(&mut core.machines.jobs.started);

@@ -123,7 +123,7 @@ pub(super) fn dispatch_signal(
 
 /// Warns of a signal that is dropped.
 pub(super) fn signal_does_not_fit(shared: &RunState, name: &str, error: &PayloadError) {
-    if !shared.operation_state.borrow().machines.replaying {
+    if !shared.operation_state.borrow().machines.has_run_before() {
         let info = shared.info.get();
         tracing::warn!(
             workflow_type = info.map_or("", |info| &info.workflow_type),

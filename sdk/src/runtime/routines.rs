@@ -321,7 +321,7 @@ impl Routines {
         // Kept when it has ended, because a wake-up from outside is found only afterwards.
         self.direct_call = calls.running.or(self.direct_call);
         let Some(call) = calls.last else { return };
-        if !self.has_warned && !shared.operation_state.borrow().machines.replaying {
+        if !self.has_warned && !shared.operation_state.borrow().machines.has_run_before() {
             self.has_warned = true;
             let (workflow_id, run_id) = ids(shared);
             tracing::warn!(workflow_id, run_id, "{call}");
@@ -332,7 +332,7 @@ impl Routines {
     fn or_ended(&self, polled: RoutineResult, shared: &RunState) -> RoutineResult {
         match polled {
             RoutineResult::HandlerFailed(error) if self.handlers == HandlerScope::Own && error.is_cancelled() => {
-                if !shared.operation_state.borrow().machines.replaying {
+                if !shared.operation_state.borrow().machines.has_run_before() {
                     let (workflow_id, run_id) = ids(shared);
                     tracing::debug!(workflow_id, run_id, "a signal handler ended as cancelled");
                 }

@@ -70,10 +70,11 @@ impl WorkflowContext {
         time_from_proto(&self.shared.operation_state.borrow().machines.time)
     }
 
-    /// Returns true if the code is being replayed. Use it only for what a replay must not repeat, such as a counter: no
-    /// decision may depend on it. What the code logs with `tracing` is silent during a replay anyway.
+    /// Returns true if the code is being replayed, or runs again because a task ended with a heartbeat. Use it only for
+    /// what must not be repeated, such as a counter: no
+    /// decision may depend on it. What the code logs with `tracing` is silent anyway.
     pub fn is_replaying(&self) -> bool {
-        self.shared.operation_state.borrow().machines.replaying
+        self.shared.operation_state.borrow().machines.has_run_before()
     }
 
     /// Returns a meter for metrics of your own, with the labels `namespace`, `task_queue` and `workflow_type`. They are

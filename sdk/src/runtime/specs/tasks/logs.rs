@@ -2,13 +2,14 @@
 
 use abide_protos::temporal::api::query::v1::WorkflowQuery;
 
+use crate::converter::to_payload;
 use crate::duration::secs;
 use crate::replay::text::{parse_history, parse_task};
-use crate::replay::{HistoryPage, Input, Until, WorkflowTask};
+use crate::replay::{HistoryPage, Input, LocalActivityResolution, LocalActivityResult, Until, WorkflowTask};
 use crate::runtime::WorkflowRun;
 use crate::runtime::specs::harness::{FIRST_TASK, after_first_task, new_run, registry, run_of, task};
 use crate::runtime::specs::log::Log;
-use crate::{State, WorkflowContext, WorkflowError, workflow, workflow_methods};
+use crate::{ActivityError, State, WorkflowContext, WorkflowError, activity, workflow, workflow_methods};
 
 /// The span of all lines of workflow code.
 const SPAN: &str = "abide::workflow workflow{namespace=\"default\" task_queue=\"queue\" workflow_type=\"wf\" \
@@ -18,6 +19,11 @@ const FIRED: &str = "5 TimerStarted
     6 TimerFired
     7 WorkflowTaskScheduled
     8 WorkflowTaskStarted";
+
+#[activity]
+async fn echo(text: String) -> Result<String, ActivityError> {
+    Ok(text)
+}
 
 /// Logs on each of its ways.
 #[workflow(name = "wf")]
@@ -187,4 +193,76 @@ fn code_that_fails_in_its_replay_does_not_silence_the_thread() {
         tracing::info!("afterwards");
     });
     assert_eq!(log.take(), ["afterwards"]);
+}
+
+/// A worker dies while a local activity runs. The new worker gets the task after the heartbeat, and with it the jobs of
+/// the task before.
+#[test]
+fn code_that_ran_before_a_heartbeat_logs_nothing_again() {
+    const HEARTBEAT: &str = "5 WorkflowTaskScheduled
+        6 WorkflowTaskStarted";
+    let heartbeats = after_first_task(HEARTBEAT);
+    let twice = after_first_task(&format!(
+        "{HEARTBEAT}
+        7 WorkflowTaskCompleted
+        8 WorkflowTaskScheduled
+        9 WorkflowTaskStarted"
+    ));
+    for history in [heartbeats, twice] {
+        let told = lines(new_run(&registry(Waiter::run), None), [input(&history), ended()]);
+        assert_eq!(told, ["live: the activity has ended"]);
+    }
+}
+
+/// What the code does now may follow from the signal, and then it is new.
+#[test]
+fn code_logs_again_if_a_signal_has_come_since_the_heartbeat() {
+    let signalled = after_first_task(
+        "5 WorkflowExecutionSignaled name=note
+        6 WorkflowTaskScheduled
+        7 WorkflowTaskStarted
+        8 WorkflowTaskFailed
+        9 WorkflowTaskScheduled
+        10 WorkflowTaskStarted",
+    );
+    let after_heartbeat = after_first_task(
+        "5 WorkflowTaskScheduled
+        6 WorkflowExecutionSignaled name=note
+        7 WorkflowTaskStarted",
+    );
+    let told = |history: &str| lines(new_run(&registry(Waiter::run), None), [input(history), ended()]);
+    assert_eq!(told(&signalled), ["live: a signal", "live: the activity has ended"]);
+    assert_eq!(told(&after_heartbeat), ["live: a signal", "live: begins", "live: the activity has ended"]);
+}
+
+/// Waits for a local activity.
+#[workflow(name = "wf")]
+#[derive(Default)]
+struct Waiter;
+
+#[workflow_methods]
+impl Waiter {
+    #[run]
+    async fn run(&self, ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+        tracing::info!("{}: begins", progress(ctx));
+        let echoing = ctx.local_activity(echo, "long".into()).start_to_close_timeout(secs(5));
+        echoing.await?;
+        tracing::info!("{}: the activity has ended", progress(ctx));
+        Ok(())
+    }
+
+    #[signal]
+    fn note(&self, ctx: &WorkflowContext) {
+        tracing::info!("{}: a signal", progress(ctx));
+    }
+}
+
+fn progress(ctx: &WorkflowContext) -> &'static str {
+    if ctx.is_replaying() { "replayed" } else { "live" }
+}
+
+fn ended() -> Input {
+    let result = LocalActivityResult::Completed(to_payload(&"done").unwrap());
+    let resolution = LocalActivityResolution { seq: 1, result, attempt: 1, run_time: secs(1), wall_time: None };
+    Input::LocalActivityResolved(Box::new(resolution))
 }
