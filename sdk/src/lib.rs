@@ -16,6 +16,7 @@ mod duration;
 mod failure;
 mod header;
 mod history;
+mod into_shared;
 mod nexus;
 mod presence;
 mod priority;
@@ -68,6 +69,7 @@ pub use failure::{
 };
 pub use header::Headers;
 pub use history::{History, HistoryError};
+pub use into_shared::IntoShared;
 pub use nexus::NexusOperation;
 pub use priority::Priority;
 #[doc(inline)]

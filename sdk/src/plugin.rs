@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::client::ClientOptions;
+use crate::into_shared::into_shared;
 #[cfg(feature = "worker")]
 use crate::replayer::WorkflowReplayer;
 #[cfg(feature = "worker")]
@@ -18,6 +19,9 @@ use crate::worker::{Registered, WorkerBuilder};
 /// Give it to a client with [`ClientOptions::plugin`]. It then also configures all workers that are built with the
 /// client, and their test environment. Give it to `WorkerBuilder::plugin` for one worker only, and to
 /// `WorkflowReplayer::plugin` to replay its workflows.
+///
+/// Give a plugin as an `Arc` where the same plugin may be given twice, for example to a client and to its worker: it is
+/// then applied once.
 ///
 /// ```
 /// use abide::converter::RawPayload;
@@ -87,32 +91,7 @@ pub trait Plugin: Send + Sync + 'static {
     }
 }
 
-/// A plugin, as a value or shared: `Tracing`, `Arc<Tracing>` or `Arc<dyn Plugin>`.
-///
-/// Give a plugin as an `Arc` where the same plugin may be given twice, for example to a client and to its worker: it is
-/// then applied once.
-pub trait IntoPlugin {
-    /// Returns the shared plugin.
-    fn into_plugin(self) -> Arc<dyn Plugin>;
-}
-
-impl<P: Plugin> IntoPlugin for P {
-    fn into_plugin(self) -> Arc<dyn Plugin> {
-        Arc::new(self)
-    }
-}
-
-impl<P: Plugin> IntoPlugin for Arc<P> {
-    fn into_plugin(self) -> Arc<dyn Plugin> {
-        self
-    }
-}
-
-impl IntoPlugin for Arc<dyn Plugin> {
-    fn into_plugin(self) -> Arc<dyn Plugin> {
-        self
-    }
-}
+into_shared!(Plugin);
 
 /// Plugins in the order in which they are applied, each once.
 #[derive(Clone, Default)]
@@ -177,6 +156,7 @@ impl fmt::Debug for Plugins {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::IntoShared;
 
     struct Named(&'static str);
 
@@ -190,10 +170,10 @@ mod tests {
     fn a_plugin_that_is_given_twice_counts_once() {
         let plugin: Arc<dyn Plugin> = Arc::new(Named("a"));
         let mut plugins = Plugins::default();
-        plugins.add(Arc::clone(&plugin).into_plugin());
+        plugins.add(Arc::clone(&plugin).into_shared());
         plugins.add(plugin);
-        plugins.add(Named("b").into_plugin());
-        plugins.add(Arc::new(Named("c")).into_plugin());
+        plugins.add(Named("b").into_shared());
+        plugins.add(Arc::new(Named("c")).into_shared());
         assert_eq!(format!("{plugins:?}"), r#"["a", "b", "c"]"#);
         assert_eq!(plugins.check("the worker"), Ok(()));
     }
@@ -202,12 +182,12 @@ mod tests {
     fn two_plugins_of_one_name_are_refused() {
         let mut plugins = Plugins::default();
         for name in ["a", "b", "a"] {
-            plugins.add(Named(name).into_plugin());
+            plugins.add(Named(name).into_shared());
         }
         let error = plugins.check("the worker").unwrap_err();
         assert!(error.starts_with("the worker has two plugins of the name `a`"), "{error}");
         let mut nameless = Plugins::default();
-        nameless.add(Named("").into_plugin());
+        nameless.add(Named("").into_shared());
         assert!(nameless.check("the client").unwrap_err().starts_with("the client has a plugin without a name"));
     }
 }

@@ -25,12 +25,18 @@ const DEFAULT_MAXIMUM_FACTOR: u32 = 100;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 #[must_use = "a retry policy does nothing until a call takes it with `.retry_policy(..)`"]
+#[non_exhaustive]
 pub struct RetryPolicy {
-    initial_interval: Option<Duration>,
-    backoff_coefficient: Option<f64>,
-    maximum_interval: Option<Duration>,
-    maximum_attempts: i32,
-    non_retryable_error_types: Vec<String>,
+    /// Time between the end of the first attempt and the start of the second one; `None` is the server's default.
+    pub initial_interval: Option<Duration>,
+    /// Factor from one interval to the next; `None` is the server's default.
+    pub backoff_coefficient: Option<f64>,
+    /// Upper limit of the interval; `None` is the server's default.
+    pub maximum_interval: Option<Duration>,
+    /// Maximum attempts in total; 0 is unlimited.
+    pub maximum_attempts: u32,
+    /// Error types that are not retried.
+    pub non_retryable_error_types: Vec<String>,
 }
 
 impl RetryPolicy {
@@ -59,7 +65,7 @@ impl RetryPolicy {
 
     /// Maximum attempts in total; 1 means no retries, 0 means unlimited. Default: 0.
     pub fn maximum_attempts(mut self, attempts: u32) -> Self {
-        self.maximum_attempts = i32::try_from(attempts).unwrap_or(i32::MAX);
+        self.maximum_attempts = attempts;
         self
     }
 
@@ -80,7 +86,7 @@ impl RetryPolicy {
     /// Returns the time from the end of that attempt (from 1) to the start of the next one; `None` if there is no next
     /// one.
     pub(crate) fn delay_after(&self, attempt: u32) -> Option<Duration> {
-        if self.maximum_attempts > 0 && i64::from(attempt) >= i64::from(self.maximum_attempts) {
+        if self.maximum_attempts > 0 && attempt >= self.maximum_attempts {
             return None;
         }
         let initial = self.initial_interval.unwrap_or(DEFAULT_INITIAL_INTERVAL);
@@ -101,7 +107,7 @@ impl RetryPolicy {
             initial_interval: self.initial_interval.map(to_proto),
             backoff_coefficient: self.backoff_coefficient.unwrap_or_default(),
             maximum_interval: self.maximum_interval.map(to_proto),
-            maximum_attempts: self.maximum_attempts,
+            maximum_attempts: i32::try_from(self.maximum_attempts).unwrap_or(i32::MAX),
             non_retryable_error_types: self.non_retryable_error_types.clone(),
         }
     }
@@ -113,7 +119,7 @@ impl RetryPolicy {
             initial_interval: presence::duration(proto.initial_interval.as_ref()),
             backoff_coefficient: (proto.backoff_coefficient != 0.0).then_some(proto.backoff_coefficient),
             maximum_interval: presence::duration(proto.maximum_interval.as_ref()),
-            maximum_attempts: proto.maximum_attempts,
+            maximum_attempts: u32::try_from(proto.maximum_attempts).unwrap_or_default(),
             non_retryable_error_types: proto.non_retryable_error_types.clone(),
         })
     }

@@ -128,4 +128,13 @@ impl ContinueAsNewVersioningBehavior {
             Self::UseRampingVersion => v1::ContinueAsNewVersioningBehavior::UseRampingVersion,
         }
     }
+
+    /// Converts from protobuf; `None` leaves it to the server.
+    pub(crate) fn from_proto(behavior: v1::ContinueAsNewVersioningBehavior) -> Option<Self> {
+        match behavior {
+            v1::ContinueAsNewVersioningBehavior::Unspecified => None,
+            v1::ContinueAsNewVersioningBehavior::AutoUpgrade => Some(Self::AutoUpgrade),
+            v1::ContinueAsNewVersioningBehavior::UseRampingVersion => Some(Self::UseRampingVersion),
+        }
+    }
 }

@@ -7,8 +7,9 @@ use super::environment;
 use super::errors::ConnectError;
 use crate::converter::DataConverter;
 use crate::interceptor::client::ClientInterceptor;
+use crate::into_shared::IntoShared;
 use crate::metrics::Metrics;
-use crate::plugin::{IntoPlugin, Plugins};
+use crate::plugin::{Plugin, Plugins};
 
 /// The server's address and the client's settings.
 ///
@@ -157,8 +158,8 @@ impl ClientOptions {
     /// Adds an interceptor of this client's calls. It sees them before payload codecs encode them. The first interceptor
     /// is the outermost one. Default: none. The calls of a worker itself (polls, completions, heartbeats) are not
     /// intercepted.
-    pub fn interceptor(mut self, interceptor: impl ClientInterceptor) -> Self {
-        self.interceptors.push(Arc::new(interceptor));
+    pub fn interceptor(mut self, interceptor: impl IntoShared<dyn ClientInterceptor>) -> Self {
+        self.interceptors.push(interceptor.into_shared());
         self
     }
 
@@ -171,8 +172,8 @@ impl ClientOptions {
     /// Adds a plugin, as a value or as an `Arc`. It configures this client, and all workers that are built with it.
     /// Plugins are applied when the client connects, in the order in which they were added. Two plugins must not have
     /// the same name. Default: none.
-    pub fn plugin(mut self, plugin: impl IntoPlugin) -> Self {
-        self.plugins.add(plugin.into_plugin());
+    pub fn plugin(mut self, plugin: impl IntoShared<dyn Plugin>) -> Self {
+        self.plugins.add(plugin.into_shared());
         self
     }
 

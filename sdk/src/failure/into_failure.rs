@@ -4,6 +4,9 @@ use std::any::TypeId;
 use std::borrow::Cow;
 use std::error::Error;
 
+use super::encode::application_failure;
+use super::recorded::Failure;
+
 type BoxedError = Box<dyn Error + Send + Sync>;
 
 /// A type that `?` converts to the error of an activity or a workflow: any error that is `Send + Sync`, a boxed error
@@ -21,6 +24,15 @@ pub trait IntoFailure: 'static {
     /// Converts to a boxed error.
     #[doc(hidden)]
     fn boxed(self) -> BoxedError;
+
+    /// Converts to a recorded failure, without a failure converter.
+    #[doc(hidden)]
+    fn to_recorded(self) -> Failure
+    where
+        Self: Sized,
+    {
+        Failure::from_proto(application_failure(&*self.boxed(), Some(type_name_of::<Self>())))
+    }
 }
 
 #[diagnostic::do_not_recommend]

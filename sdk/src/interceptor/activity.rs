@@ -10,6 +10,7 @@ use crate::activity::{ActivityContext, ActivityFuture, ActivityInfo, RegisteredA
 use crate::converter::{RawArguments, RawPayload};
 use crate::failure::ActivityError;
 use crate::header::Headers;
+use crate::into_shared::into_shared;
 
 /// Code around the attempts of activities (Temporal's activity interceptor), added with
 /// `WorkerBuilder::activity_interceptor`.
@@ -104,6 +105,8 @@ impl fmt::Debug for ActivityNext<'_> {
         f.debug_struct("ActivityNext").field("interceptors", &self.rest.len()).finish_non_exhaustive()
     }
 }
+
+into_shared!(ActivityInterceptor);
 
 /// An activity with the interceptors around it.
 pub(crate) struct InterceptedActivity {

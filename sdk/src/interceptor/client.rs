@@ -35,6 +35,7 @@ use crate::client::{
     AsyncActivityHeartbeat, Connection, RpcError, WorkflowCount, WorkflowDescription, WorkflowFailedError,
 };
 use crate::converter::RawPayload;
+use crate::into_shared::into_shared;
 
 /// Code around the calls of a client (Temporal's client interceptor), added with
 /// [`ClientOptions::interceptor`](crate::ClientOptions::interceptor).
@@ -241,6 +242,8 @@ pub trait ClientInterceptor: Send + Sync + 'static {
         next.run(input).await
     }
 }
+
+into_shared!(ClientInterceptor);
 
 /// A kind of client call: the input of a method of [`ClientInterceptor`]. Only Abide implements it.
 pub trait ClientCall: sealed::Sealed + Sized + Send + 'static {

@@ -5,8 +5,6 @@ mod inbound;
 mod outbound;
 mod outcomes;
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 
 pub use self::chain::{InboundCall, WorkflowNext};
@@ -21,6 +19,7 @@ pub use self::outbound::{
 pub use self::outcomes::{CompletedActivity, CompletedChildWorkflow, CompletedNexusOperation};
 use crate::converter::RawPayload;
 use crate::failure::{ActivityFailure, ChildWorkflowFailure, NexusOperationFailure, WorkflowError};
+use crate::into_shared::into_shared;
 use crate::workflow::WorkflowContext;
 
 /// Code around all workflows of a worker (Temporal's workflow interceptors, inbound and outbound).
@@ -236,111 +235,4 @@ pub trait WorkflowInterceptor: Send + Sync + 'static {
     }
 }
 
-// All methods, because a default would hide the interceptor's own. The specs call each through an `Arc`.
-/// Shares one interceptor between a worker and a replayer, or between several workers.
-#[async_trait(?Send)]
-impl<W: WorkflowInterceptor + ?Sized> WorkflowInterceptor for Arc<W> {
-    async fn execute_workflow(
-        &self,
-        ctx: &WorkflowContext,
-        input: ExecuteWorkflowInput,
-        next: WorkflowNext<ExecuteWorkflowInput>,
-    ) -> Result<RawPayload, WorkflowError> {
-        (**self).execute_workflow(ctx, input, next).await
-    }
-
-    async fn handle_signal(
-        &self,
-        ctx: &WorkflowContext,
-        input: HandleSignalInput,
-        next: WorkflowNext<HandleSignalInput>,
-    ) -> Result<(), WorkflowError> {
-        (**self).handle_signal(ctx, input, next).await
-    }
-
-    fn validate_update(
-        &self,
-        ctx: &WorkflowContext,
-        input: ValidateUpdateInput,
-        next: WorkflowNext<ValidateUpdateInput>,
-    ) -> Result<(), WorkflowError> {
-        (**self).validate_update(ctx, input, next)
-    }
-
-    async fn handle_update(
-        &self,
-        ctx: &WorkflowContext,
-        input: HandleUpdateInput,
-        next: WorkflowNext<HandleUpdateInput>,
-    ) -> Result<RawPayload, WorkflowError> {
-        (**self).handle_update(ctx, input, next).await
-    }
-
-    fn handle_query(
-        &self,
-        ctx: &WorkflowContext,
-        input: HandleQueryInput,
-        next: WorkflowNext<HandleQueryInput>,
-    ) -> Result<RawPayload, WorkflowError> {
-        (**self).handle_query(ctx, input, next)
-    }
-
-    fn schedule_activity(&self, ctx: &WorkflowContext, input: &mut ScheduleActivityInput) {
-        (**self).schedule_activity(ctx, input);
-    }
-
-    fn schedule_local_activity(&self, ctx: &WorkflowContext, input: &mut ScheduleLocalActivityInput) {
-        (**self).schedule_local_activity(ctx, input);
-    }
-
-    fn start_child_workflow(&self, ctx: &WorkflowContext, input: &mut StartChildWorkflowInput) {
-        (**self).start_child_workflow(ctx, input);
-    }
-
-    fn signal_external_workflow(&self, ctx: &WorkflowContext, input: &mut SignalExternalWorkflowInput) {
-        (**self).signal_external_workflow(ctx, input);
-    }
-
-    fn cancel_external_workflow(&self, ctx: &WorkflowContext, input: &mut CancelExternalWorkflowInput) {
-        (**self).cancel_external_workflow(ctx, input);
-    }
-
-    fn start_nexus_operation(&self, ctx: &WorkflowContext, input: &mut StartNexusOperationInput) {
-        (**self).start_nexus_operation(ctx, input);
-    }
-
-    fn start_timer(&self, ctx: &WorkflowContext, input: &mut StartTimerInput) {
-        (**self).start_timer(ctx, input);
-    }
-
-    fn continue_as_new(&self, ctx: &WorkflowContext, input: &mut ContinueAsNewInput) {
-        (**self).continue_as_new(ctx, input);
-    }
-
-    fn activity_completed(
-        &self,
-        ctx: &WorkflowContext,
-        activity: &CompletedActivity,
-        result: Result<RawPayload, ActivityFailure>,
-    ) -> Result<RawPayload, ActivityFailure> {
-        (**self).activity_completed(ctx, activity, result)
-    }
-
-    fn child_workflow_completed(
-        &self,
-        ctx: &WorkflowContext,
-        child: &CompletedChildWorkflow,
-        result: Result<RawPayload, ChildWorkflowFailure>,
-    ) -> Result<RawPayload, ChildWorkflowFailure> {
-        (**self).child_workflow_completed(ctx, child, result)
-    }
-
-    fn nexus_operation_completed(
-        &self,
-        ctx: &WorkflowContext,
-        operation: &CompletedNexusOperation,
-        result: Result<RawPayload, NexusOperationFailure>,
-    ) -> Result<RawPayload, NexusOperationFailure> {
-        (**self).nexus_operation_completed(ctx, operation, result)
-    }
-}
+into_shared!(WorkflowInterceptor);

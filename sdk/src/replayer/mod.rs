@@ -14,7 +14,8 @@ use crate::converter::DataConverter;
 use crate::definition::Workflow;
 use crate::history::{History, HistoryError, history_files};
 use crate::interceptor::workflow::WorkflowInterceptor;
-use crate::plugin::{IntoPlugin, Plugins};
+use crate::into_shared::IntoShared;
+use crate::plugin::{Plugin, Plugins};
 use crate::runtime::WorkflowRegistry;
 use crate::workflow::WorkflowImplementation;
 
@@ -106,7 +107,7 @@ impl WorkflowReplayer {
 
     /// Runs an interceptor around all workflows, as the worker does. The first that is added is the outermost.
     /// Interceptors can change what a workflow does, so use those of the workers that wrote the histories. Default: none.
-    pub fn interceptor(mut self, interceptor: impl WorkflowInterceptor) -> Self {
+    pub fn interceptor(mut self, interceptor: impl IntoShared<dyn WorkflowInterceptor>) -> Self {
         Arc::make_mut(&mut self.registry).add_interceptor(interceptor);
         self
     }
@@ -148,8 +149,8 @@ impl WorkflowReplayer {
 
     /// Adds a plugin, as a value or as an `Arc`. It configures this replayer at once. Use the plugins of the workers that
     /// wrote the histories. Two plugins must not have the same name. Default: none.
-    pub fn plugin(mut self, plugin: impl IntoPlugin) -> Self {
-        let plugin = plugin.into_plugin();
+    pub fn plugin(mut self, plugin: impl IntoShared<dyn Plugin>) -> Self {
+        let plugin = plugin.into_shared();
         let mut plugins = std::mem::take(&mut self.plugins);
         let known = plugins.iter().count();
         plugins.add(Arc::clone(&plugin));

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::converter::{PayloadError, PayloadReader};
 use crate::definition::{Workflow, WorkflowDefinition};
 use crate::interceptor::workflow::{Interceptors, WorkflowInterceptor};
+use crate::into_shared::IntoShared;
 use crate::versioning::VersioningBehavior;
 use crate::workflow::{WorkflowContext, WorkflowImplementation, WorkflowInstance};
 
@@ -69,8 +70,8 @@ impl WorkflowRegistry {
     }
 
     /// Adds an interceptor of all workflows, within those that were added before.
-    pub fn add_interceptor(&mut self, interceptor: impl WorkflowInterceptor) {
-        Arc::make_mut(self.interceptors.get_or_insert_default()).push(Arc::new(interceptor));
+    pub fn add_interceptor(&mut self, interceptor: impl IntoShared<dyn WorkflowInterceptor>) {
+        Arc::make_mut(self.interceptors.get_or_insert_default()).push(interceptor.into_shared());
     }
 
     /// Returns true if there is no workflow, and no dynamic one either.

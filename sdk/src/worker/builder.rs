@@ -17,7 +17,8 @@ use crate::client::{Client, Connection};
 use crate::definition::{Workflow, WorkflowDefinition};
 use crate::interceptor::activity::ActivityInterceptor;
 use crate::interceptor::workflow::WorkflowInterceptor;
-use crate::plugin::{IntoPlugin, Plugin, Plugins};
+use crate::into_shared::IntoShared;
+use crate::plugin::{Plugin, Plugins};
 use crate::runtime::{WorkflowErrorType, WorkflowRegistry};
 use crate::workflow::WorkflowImplementation;
 
@@ -127,7 +128,7 @@ impl<State> WorkerBuilder<State> {
     /// # }
     /// # fn main() {}
     /// ```
-    pub fn workflow_interceptor(mut self, interceptor: impl WorkflowInterceptor) -> Self {
+    pub fn workflow_interceptor(mut self, interceptor: impl IntoShared<dyn WorkflowInterceptor>) -> Self {
         self.workflows.add_interceptor(interceptor);
         self
     }
@@ -140,16 +141,16 @@ impl<State> WorkerBuilder<State> {
 
     /// Adds an interceptor of this worker's activities, local ones included. The first one is the outermost. Default:
     /// none.
-    pub fn activity_interceptor(mut self, interceptor: impl ActivityInterceptor) -> Self {
-        self.activity_interceptors.push(Arc::new(interceptor));
+    pub fn activity_interceptor(mut self, interceptor: impl IntoShared<dyn ActivityInterceptor>) -> Self {
+        self.activity_interceptors.push(interceptor.into_shared());
         self
     }
 
     /// Adds a plugin, as a value or as an `Arc`. It configures this worker when it is built, after the plugins of the
     /// client. A plugin that the client has, too, is applied once. Two plugins must not have the same name. Default:
     /// those of the [client](crate::ClientOptions::plugin).
-    pub fn plugin(mut self, plugin: impl IntoPlugin) -> WorkerBuilder<Registered> {
-        self.plugins.add(plugin.into_plugin());
+    pub fn plugin(mut self, plugin: impl IntoShared<dyn Plugin>) -> WorkerBuilder<Registered> {
+        self.plugins.add(plugin.into_shared());
         self.registered()
     }
 

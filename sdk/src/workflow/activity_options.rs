@@ -34,16 +34,26 @@ pub enum ActivityCancellationType {
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "options do nothing until a call takes them with `.options(..)`"]
+#[non_exhaustive]
 pub struct ActivityOptions {
-    pub(super) schedule_to_close_timeout: Option<Duration>,
-    pub(super) schedule_to_start_timeout: Option<Duration>,
-    pub(super) start_to_close_timeout: Option<Duration>,
-    pub(super) heartbeat_timeout: Option<Duration>,
-    pub(super) retry_policy: Option<RetryPolicy>,
-    pub(super) task_queue: Option<String>,
-    pub(super) cancellation_type: Option<ActivityCancellationType>,
-    pub(super) priority: Option<Priority>,
-    pub(super) versioning_intent: Option<VersioningIntent>,
+    /// Limit of all attempts together, including waiting and retries; `None` is no limit.
+    pub schedule_to_close_timeout: Option<Duration>,
+    /// Limit of the time that the activity waits for a worker; `None` is no limit.
+    pub schedule_to_start_timeout: Option<Duration>,
+    /// Limit of one attempt; `None` is the schedule-to-close timeout.
+    pub start_to_close_timeout: Option<Duration>,
+    /// Limit of the time between two heartbeats; `None` is no limit.
+    pub heartbeat_timeout: Option<Duration>,
+    /// Policy of retries; `None` leaves it to the server.
+    pub retry_policy: Option<RetryPolicy>,
+    /// Task queue whose workers run it; `None` is the workflow's own.
+    pub task_queue: Option<String>,
+    /// Effect of cancelling it; `None` is the default.
+    pub cancellation_type: Option<ActivityCancellationType>,
+    /// Priority among waiting tasks; `None` is the workflow's own.
+    pub priority: Option<Priority>,
+    /// Whether it goes to workers of this workflow's build; `None` is the default.
+    pub versioning_intent: Option<VersioningIntent>,
 }
 
 /// The two timeouts, of which one is required. For the options themselves and for a call that holds some.

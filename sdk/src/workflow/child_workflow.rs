@@ -33,6 +33,7 @@ use crate::definition::{Arguments, PayloadValue, SignalOf, Workflow, WorkflowDef
 use crate::duration::to_proto;
 use crate::failure::{CANCELLED, ChildWorkflowFailure, cancelled_failure};
 use crate::header::Headers;
+use crate::interceptor::rest::Rest;
 use crate::interceptor::workflow::{CompletedChildWorkflow, StartChildWorkflowInput};
 use crate::replay::command_queue::CommandBody;
 use crate::replay::jobs::Outcome;
@@ -467,10 +468,15 @@ impl<W: WorkflowDefinition> Request<W> {
             headers: std::mem::take(&mut self.headers),
             options: self.options.clone(),
             static_summary: self.summary.take(),
+            static_details: self.details.take(),
+            memo: Rest(self.memo.take()),
+            search_attributes: Rest(self.search_attributes.take()),
         };
         interceptors.before(shared, &mut input, |one, ctx, input| one.start_child_workflow(ctx, input));
-        let StartChildWorkflowInput { workflow_type, workflow_id, arguments, headers, options, static_summary } = input;
-        (self.headers, self.options, self.summary) = (headers, options, static_summary);
+        (self.headers, self.options) = (input.headers, input.options);
+        (self.summary, self.details) = (input.static_summary, input.static_details);
+        (self.memo, self.search_attributes) = (input.memo.0, input.search_attributes.0);
+        let StartChildWorkflowInput { workflow_type, workflow_id, arguments, .. } = input;
         Some((CompletedChildWorkflow { workflow_type, workflow_id }, arguments))
     }
 

@@ -53,20 +53,34 @@ pub enum ParentClosePolicy {
 /// ```
 #[derive(Clone, Debug, Default)]
 #[must_use = "options do nothing until a call takes them with `.options(..)`"]
+#[non_exhaustive]
 pub struct ChildWorkflowOptions {
-    pub(super) namespace: Option<String>,
-    pub(super) task_queue: Option<String>,
-    pub(super) execution_timeout: Option<Duration>,
-    pub(super) run_timeout: Option<Duration>,
-    pub(super) task_timeout: Option<Duration>,
-    pub(super) retry_policy: Option<RetryPolicy>,
-    pub(super) cron_schedule: Option<String>,
-    pub(super) id_reuse_policy: Option<WorkflowIdReusePolicy>,
-    pub(super) parent_close_policy: Option<ParentClosePolicy>,
-    pub(super) cancellation_type: Option<ChildWorkflowCancellationType>,
-    pub(super) versioning_override: Option<VersioningOverride>,
-    pub(super) priority: Option<Priority>,
-    pub(super) versioning_intent: Option<VersioningIntent>,
+    /// Namespace in which the child runs; `None` is the parent's own.
+    pub namespace: Option<String>,
+    /// Task queue whose workers run the child; `None` is the parent's own.
+    pub task_queue: Option<String>,
+    /// Limit of the child with all its runs; `None` is no limit.
+    pub execution_timeout: Option<Duration>,
+    /// Limit of one run; `None` is the execution timeout.
+    pub run_timeout: Option<Duration>,
+    /// Limit of one workflow task; `None` leaves it to the server.
+    pub task_timeout: Option<Duration>,
+    /// Policy of retries of the child; `None` is no retries.
+    pub retry_policy: Option<RetryPolicy>,
+    /// Cron expression by which the child repeats.
+    pub cron_schedule: Option<String>,
+    /// Policy for the id of a closed workflow; `None` is the default.
+    pub id_reuse_policy: Option<WorkflowIdReusePolicy>,
+    /// What happens to the child when its parent closes; `None` is the default.
+    pub parent_close_policy: Option<ParentClosePolicy>,
+    /// Effect of cancelling it; `None` is the default.
+    pub cancellation_type: Option<ChildWorkflowCancellationType>,
+    /// Version override of the child; `None` is none.
+    pub versioning_override: Option<VersioningOverride>,
+    /// Priority among waiting tasks; `None` is the workflow's own.
+    pub priority: Option<Priority>,
+    /// Whether it goes to workers of this workflow's build; `None` is the default.
+    pub versioning_intent: Option<VersioningIntent>,
 }
 
 /// The option methods, for the options themselves and for a call that holds some.

@@ -14,9 +14,10 @@ use super::run_state::RunState;
 use crate::converter::{PayloadWriter, RawArguments, to_payload};
 use crate::debug_only::debug_only;
 use crate::definition::{Arguments, Workflow, WorkflowDefinition};
-use crate::duration::to_proto;
+use crate::duration::{from_proto, to_proto};
 use crate::failure::WorkflowError;
 use crate::header::Headers;
+use crate::interceptor::rest::Rest;
 use crate::interceptor::workflow::ContinueAsNewInput;
 use crate::retry_policy::RetryPolicy;
 use crate::search_attributes::{SearchAttributeUpdate, apply};
@@ -103,6 +104,16 @@ impl ContinueAsNew {
             task_queue: next.task_queue.take().map(|queue| queue.name).unwrap_or_default(),
             arguments: RawArguments::from_proto(next.input.take()),
             headers: Headers::from_proto(next.header.take()),
+            run_timeout: next.workflow_run_timeout.as_ref().map(from_proto),
+            task_timeout: next.workflow_task_timeout.as_ref().map(from_proto),
+            start_delay: next.backoff_start_interval.as_ref().map(from_proto),
+            retry_policy: RetryPolicy::from_proto(next.retry_policy.as_ref()),
+            initial_versioning_behavior: ContinueAsNewVersioningBehavior::from_proto(
+                next.initial_versioning_behavior(),
+            ),
+            versioning_intent: self.versioning_intent,
+            memo: Rest(next.memo.take()),
+            search_attributes: Rest(next.search_attributes.take()),
         };
         let queue = input.task_queue.clone();
         interceptors.before(&shared, &mut input, |one, ctx, input| one.continue_as_new(ctx, input));
@@ -113,6 +124,13 @@ impl ContinueAsNew {
         next.task_queue = Some(task_queue(input.task_queue));
         next.input = input.arguments.into_proto();
         next.header = input.headers.into_boxed().map(|header| *header);
+        next.workflow_run_timeout = input.run_timeout.map(to_proto);
+        next.workflow_task_timeout = input.task_timeout.map(to_proto);
+        next.backoff_start_interval = input.start_delay.map(to_proto);
+        next.retry_policy = input.retry_policy.as_ref().map(RetryPolicy::to_proto);
+        next.initial_versioning_behavior = input.initial_versioning_behavior.map_or(0, |it| it.to_proto() as i32);
+        (next.memo, next.search_attributes) = (input.memo.0, input.search_attributes.0);
+        self.versioning_intent = input.versioning_intent;
         self
     }
 

@@ -22,13 +22,20 @@ pub(super) const DEFAULT_LOCAL_RETRY_THRESHOLD: Duration = Duration::from_secs(6
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "options do nothing until a call takes them with `.options(..)`"]
+#[non_exhaustive]
 pub struct LocalActivityOptions {
-    pub(super) schedule_to_close_timeout: Option<Duration>,
-    pub(super) schedule_to_start_timeout: Option<Duration>,
-    pub(super) start_to_close_timeout: Option<Duration>,
-    pub(super) retry_policy: Option<RetryPolicy>,
-    pub(super) local_retry_threshold: Option<Duration>,
-    pub(super) cancellation_type: Option<ActivityCancellationType>,
+    /// Limit of all attempts together, including waiting and retries; `None` is no limit.
+    pub schedule_to_close_timeout: Option<Duration>,
+    /// Limit of the time that the activity waits for a free slot; `None` is no limit.
+    pub schedule_to_start_timeout: Option<Duration>,
+    /// Limit of one attempt; `None` is the schedule-to-close timeout.
+    pub start_to_close_timeout: Option<Duration>,
+    /// Policy of retries; `None` leaves it to the server.
+    pub retry_policy: Option<RetryPolicy>,
+    /// Longest interval between attempts that is not left to a timer of the workflow; `None` is the default.
+    pub local_retry_threshold: Option<Duration>,
+    /// Effect of cancelling it; `None` is the default.
+    pub cancellation_type: Option<ActivityCancellationType>,
 }
 
 /// The two timeouts, of which one is required. For the options themselves and for a call that holds some.

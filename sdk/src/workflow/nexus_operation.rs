@@ -391,11 +391,17 @@ impl<I: PayloadValue, O> Request<I, O> {
             input,
             nexus_headers: options.headers.drain().collect(),
             schedule_to_close_timeout: options.schedule_to_close_timeout,
+            schedule_to_start_timeout: options.schedule_to_start_timeout,
+            start_to_close_timeout: options.start_to_close_timeout,
+            cancellation_type: options.cancellation_type,
             summary: options.summary.take(),
         };
         interceptors.before(shared, &mut input, |one, ctx, input| one.start_nexus_operation(ctx, input));
         options.headers = input.nexus_headers.into_iter().map(|(name, value)| (name.to_lowercase(), value)).collect();
         options.schedule_to_close_timeout = input.schedule_to_close_timeout;
+        options.schedule_to_start_timeout = input.schedule_to_start_timeout;
+        options.start_to_close_timeout = input.start_to_close_timeout;
+        options.cancellation_type = input.cancellation_type;
         options.summary = input.summary;
         self.endpoint = input.endpoint;
         self.operation = NexusOperation::named(input.service, input.operation);

@@ -2,10 +2,11 @@
 
 use std::sync::{Arc, Mutex};
 
+use abide::IntoShared;
 use abide::client::{Client, Connection, RpcError};
 use abide::converter::{CodecResult, PayloadCodec, RawPayload};
 use abide::interceptor::*;
-use abide::plugin::{IntoPlugin, Plugin};
+use abide::plugin::Plugin;
 use abide::prelude::*;
 use abide::worker::{Registered, Worker, WorkerBuilder};
 use abide::{History, WorkflowReplayer};
@@ -224,7 +225,7 @@ async fn b135_a_worker_may_get_all_it_runs_from_a_plugin() {
     .await;
     let error = Worker::builder(&client, "queue").plugin(Only("empty")).build().unwrap_err();
     assert!(error.to_string().contains("nor the plugins have a workflow or an activity"), "{error}");
-    assert_eq!(shared.into_plugin().name(), "example.everything");
+    assert_eq!(IntoShared::<dyn Plugin>::into_shared(shared).name(), "example.everything");
 }
 
 #[test]

@@ -14,7 +14,8 @@ use abide::converter::{PayloadError, PayloadWriter, from_payload, to_payload};
 use abide::interceptor::ActivityInterceptor;
 use abide::metrics::Metrics;
 use abide::{
-    Activity, ActivityContext, ActivityDefinition, ActivityError, ApplicationFailure, Arguments, PayloadValue,
+    Activity, ActivityContext, ActivityDefinition, ActivityError, ApplicationFailure, Arguments, IntoShared,
+    PayloadValue,
 };
 use abide_protos::fields::std_duration_text;
 use abide_protos::temporal::api::common::v1::Payload;
@@ -133,8 +134,8 @@ impl ActivityEnvironment {
     /// assert_eq!(env.run(order_eggs, 13).await.unwrap(), 24);
     /// # }
     /// ```
-    pub fn interceptor(mut self, interceptor: impl ActivityInterceptor) -> Self {
-        self.interceptors.push(Arc::new(interceptor));
+    pub fn interceptor(mut self, interceptor: impl IntoShared<dyn ActivityInterceptor>) -> Self {
+        self.interceptors.push(interceptor.into_shared());
         self
     }
 

@@ -9,7 +9,7 @@ use abide::interceptor::WorkflowInterceptor;
 use abide::worker::{DeploymentOptions, Registered, Worker, WorkerBuilder};
 use abide::workflow::WorkflowImplementation;
 use abide::{
-    Activity, ActivityContext, ActivityDefinition, ActivityError, Arguments, VersioningBehavior, Workflow,
+    Activity, ActivityContext, ActivityDefinition, ActivityError, Arguments, IntoShared, VersioningBehavior, Workflow,
     WorkflowDefinition, WorkflowError, WorkflowReplayer,
 };
 use abide_server::embedding::{Host, Promise};
@@ -109,8 +109,8 @@ impl TestWorker {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn workflow_interceptor(mut self, interceptor: impl WorkflowInterceptor) -> Self {
-        let interceptor: Arc<dyn WorkflowInterceptor> = Arc::new(interceptor);
+    pub fn workflow_interceptor(mut self, interceptor: impl IntoShared<dyn WorkflowInterceptor>) -> Self {
+        let interceptor = interceptor.into_shared();
         self.replayer = self.replayer.interceptor(Arc::clone(&interceptor));
         self.builder = self.builder.workflow_interceptor(interceptor);
         self

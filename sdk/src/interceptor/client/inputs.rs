@@ -1,7 +1,5 @@
 //! Code that all inputs share: each one stands for a call, and keeps the parts of its request that it does not show.
 
-use std::fmt;
-
 use abide_protos::temporal::api::common::v1::WorkflowExecution;
 use abide_protos::temporal::api::workflowservice::v1::{
     CountWorkflowExecutionsRequest, DescribeWorkflowExecutionRequest, GetWorkflowExecutionHistoryRequest,
@@ -71,16 +69,6 @@ calls! {
     fail_activity: FailActivityInput, FailActivityCall => (), RpcError;
     cancel_activity: CancelActivityInput, CancelActivityCall => (), RpcError;
     heartbeat_activity: HeartbeatActivityInput, HeartbeatActivityCall => AsyncActivityHeartbeat, RpcError;
-}
-
-/// The rest of a request, without the fields that an input shows. `Debug` shows nothing of it.
-#[derive(Clone)]
-pub(super) struct Rest<R>(pub(super) R);
-
-impl<R> fmt::Debug for Rest<R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("..")
-    }
 }
 
 /// Returns a text that is present; requests leave out a text by sending an empty one.

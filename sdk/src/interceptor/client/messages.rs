@@ -8,11 +8,12 @@ use abide_protos::temporal::api::workflowservice::v1::{
     UpdateWorkflowExecutionRequest,
 };
 
-use super::inputs::{Rest, execution, ids, present};
+use super::inputs::{execution, ids, present};
 use crate::client::{UpdateAnswer, WorkflowExecutionStatus};
 use crate::converter::{RawArguments, RawPayload, to_payload};
 use crate::failure::Failure;
 use crate::header::Headers;
+use crate::interceptor::rest::Rest;
 
 /// A signal, as an [interceptor](super::ClientInterceptor::signal_workflow) sees it.
 #[derive(Clone, Debug)]

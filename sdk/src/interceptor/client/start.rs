@@ -2,19 +2,18 @@
 
 use std::time::Duration;
 
-use abide_protos::temporal::api::common::v1::{Memo, WorkflowType};
+use abide_protos::temporal::api::common::v1::WorkflowType;
 use abide_protos::temporal::api::taskqueue::v1::TaskQueue;
 use abide_protos::temporal::api::workflowservice::v1::{StartWorkflowExecutionRequest, UpdateWorkflowExecutionRequest};
-use serde::Serialize;
 
-use super::inputs::{Rest, present};
+use super::inputs::present;
 use super::messages::{StartUpdateInput, StartedUpdate};
 use crate::client::{WorkflowIdConflictPolicy, WorkflowIdReusePolicy};
-use crate::converter::{PayloadError, RawArguments, from_payload, to_payload};
-use crate::definition::PayloadValue;
+use crate::converter::RawArguments;
 use crate::duration::{from_proto, to_proto};
 use crate::header::Headers;
-use crate::search_attributes::{SearchAttributeKey, SearchAttributeUpdate, SearchAttributeValue, apply};
+use crate::interceptor::memo_and_attributes::memo_and_attributes;
+use crate::interceptor::rest::Rest;
 use crate::{Priority, RetryPolicy};
 
 /// The start of a workflow, as an [interceptor](super::ClientInterceptor::start_workflow) sees it.
@@ -105,36 +104,7 @@ impl StartWorkflowInput {
         request
     }
 
-    /// Returns the memo value with that key; `None` if there is none.
-    ///
-    /// # Errors
-    /// Returns an error if the value is not a `T`. The error does not contain the value.
-    pub fn memo<T: PayloadValue>(&self, key: &str) -> Result<Option<T>, PayloadError> {
-        let value = self.rest.0.memo.as_ref().and_then(|memo| memo.fields.get(key));
-        value.map(from_payload).transpose().map_err(|error| error.of(format_args!("memo `{key}`")))
-    }
-
-    /// Sets a memo value, and replaces the one with that key.
-    ///
-    /// # Errors
-    /// Returns an error if serde refuses the value.
-    pub fn set_memo<T: Serialize + 'static>(&mut self, key: impl Into<String>, value: &T) -> Result<(), PayloadError> {
-        let key = key.into();
-        let value = to_payload(value).map_err(|error| error.of(format_args!("memo `{key}`")))?;
-        self.rest.0.memo.get_or_insert_with(Memo::default).fields.insert(key, value);
-        Ok(())
-    }
-
-    /// Returns a search attribute; `None` if it is not set, or has another type.
-    pub fn search_attribute<T: SearchAttributeValue>(&self, key: &SearchAttributeKey<T>) -> Option<T> {
-        key.read(self.rest.0.search_attributes.as_ref()?)
-    }
-
-    /// Sets or removes search attributes. The others stay.
-    pub fn set_search_attributes(&mut self, updates: impl IntoIterator<Item = SearchAttributeUpdate>) {
-        let updates: Vec<SearchAttributeUpdate> = updates.into_iter().collect();
-        apply(&updates, self.rest.0.search_attributes.get_or_insert_default());
-    }
+    memo_and_attributes!(self => self.rest.0.memo, self.rest.0.search_attributes);
 }
 
 /// A workflow that was started, or that the id conflict policy has found.

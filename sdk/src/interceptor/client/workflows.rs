@@ -6,8 +6,9 @@ use abide_protos::temporal::api::workflowservice::v1::{
     ListWorkflowExecutionsRequest, RequestCancelWorkflowExecutionRequest, TerminateWorkflowExecutionRequest,
 };
 
-use super::inputs::{Rest, execution, ids, present};
+use super::inputs::{execution, ids, present};
 use crate::client::WorkflowExecutionInfo;
+use crate::interceptor::rest::Rest;
 
 /// A wait for a workflow's result, as an [interceptor](super::ClientInterceptor::workflow_result) sees it.
 #[derive(Clone, Debug)]

@@ -3,10 +3,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use abide_protos::temporal::api::common::v1::{Memo, SearchAttributes};
+
 use crate::converter::{RawArguments, RawPayload};
 use crate::debug_only::debug_only;
 use crate::header::Headers;
-use crate::workflow::{ActivityOptions, ChildWorkflowOptions, LocalActivityOptions};
+use crate::interceptor::memo_and_attributes::memo_and_attributes;
+use crate::interceptor::rest::Rest;
+use crate::retry_policy::RetryPolicy;
+use crate::versioning::{ContinueAsNewVersioningBehavior, VersioningIntent};
+use crate::workflow::{ActivityOptions, ChildWorkflowOptions, LocalActivityOptions, NexusOperationCancellationType};
 
 /// An activity that is about to be scheduled.
 #[derive(Clone, Debug)]
@@ -20,7 +26,7 @@ pub struct ScheduleActivityInput {
     pub arguments: RawArguments,
     /// The headers.
     pub headers: Headers,
-    /// The options, with the activity's defaults. To change one: `input.options = input.options.clone().priority(..)`.
+    /// The options, with the activity's defaults: `input.options.priority = Some(..)` changes one.
     pub options: ActivityOptions,
     /// A short text about the call, for people; `None` without one.
     pub summary: Option<String>,
@@ -60,6 +66,14 @@ pub struct StartChildWorkflowInput {
     pub options: ChildWorkflowOptions,
     /// One line about the child, for people; `None` without one.
     pub static_summary: Option<String>,
+    /// A text about the child, for people; `None` without one.
+    pub static_details: Option<String>,
+    pub(crate) memo: Rest<Option<Memo>>,
+    pub(crate) search_attributes: Rest<Option<SearchAttributes>>,
+}
+
+impl StartChildWorkflowInput {
+    memo_and_attributes!(self => self.memo.0, self.search_attributes.0);
 }
 
 /// A signal that is about to be sent to another workflow.
@@ -112,6 +126,12 @@ pub struct StartNexusOperationInput {
     pub nexus_headers: BTreeMap<String, String>,
     /// Limit from the call to the end of the operation; `None` for the workflow's own.
     pub schedule_to_close_timeout: Option<Duration>,
+    /// Limit from the call to the start of the operation; `None` is no limit.
+    pub schedule_to_start_timeout: Option<Duration>,
+    /// Limit from the start of the operation to its end; `None` is no limit.
+    pub start_to_close_timeout: Option<Duration>,
+    /// Effect of cancelling the operation.
+    pub cancellation_type: NexusOperationCancellationType,
     /// A short text about the call, for people; `None` without one.
     pub summary: Option<String>,
 }
@@ -123,6 +143,9 @@ debug_only!(impl[] StartNexusOperationInput, |this| {
     input: this.input,
     nexus_headers: this.nexus_headers.keys().collect::<Vec<_>>(),
     schedule_to_close_timeout: this.schedule_to_close_timeout,
+    schedule_to_start_timeout: this.schedule_to_start_timeout,
+    start_to_close_timeout: this.start_to_close_timeout,
+    cancellation_type: this.cancellation_type,
     summary: this.summary,
 });
 
@@ -148,4 +171,22 @@ pub struct ContinueAsNewInput {
     pub arguments: RawArguments,
     /// The headers. Those of this run are not kept, so an interceptor that propagates them sets them here.
     pub headers: Headers,
+    /// Limit of the next run; `None` is this run's limit.
+    pub run_timeout: Option<Duration>,
+    /// Limit of one workflow task; `None` is this run's limit.
+    pub task_timeout: Option<Duration>,
+    /// Delay of the first workflow task; `None` is no delay.
+    pub start_delay: Option<Duration>,
+    /// Retries of the next run; `None` is no retries.
+    pub retry_policy: Option<RetryPolicy>,
+    /// Version of the program on which the next run begins; `None` leaves it to the server.
+    pub initial_versioning_behavior: Option<ContinueAsNewVersioningBehavior>,
+    /// Whether the next run goes to workers of this run's build.
+    pub versioning_intent: VersioningIntent,
+    pub(crate) memo: Rest<Option<Memo>>,
+    pub(crate) search_attributes: Rest<Option<SearchAttributes>>,
+}
+
+impl ContinueAsNewInput {
+    memo_and_attributes!(self => self.memo.0, self.search_attributes.0);
 }

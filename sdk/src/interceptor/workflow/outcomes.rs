@@ -2,11 +2,16 @@
 
 use std::rc::Rc;
 
-use abide_protos::temporal::api::common::v1::Payload;
+use abide_protos::temporal::api::common::v1::{ActivityType, Payload, WorkflowExecution, WorkflowType};
+use abide_protos::temporal::api::enums::v1::RetryState;
+use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
+use abide_protos::temporal::api::failure::v1::{
+    ActivityFailureInfo, ChildWorkflowExecutionFailureInfo, Failure as FailureProto, NexusOperationFailureInfo,
+};
 
 use super::chain::RunInterceptors;
 use crate::converter::{RawPayload, to_payload};
-use crate::failure::{ActivityFailure, ChildWorkflowFailure, NexusOperationFailure};
+use crate::failure::{ActivityFailure, ChildWorkflowFailure, IntoFailure, NexusOperationFailure, SOURCE};
 use crate::workflow::run_state::RunState;
 
 /// An activity that has an outcome.
@@ -41,6 +46,87 @@ pub struct CompletedNexusOperation {
     pub service: String,
     /// Name of the operation.
     pub operation: String,
+}
+
+impl CompletedActivity {
+    /// Returns the failure of this activity with that cause, to be returned in place of its outcome.
+    ///
+    /// ```
+    /// use abide::converter::RawPayload;
+    /// use abide::interceptor::{CompletedActivity, WorkflowInterceptor};
+    /// use abide::prelude::*;
+    ///
+    /// /// Distrusts all receipts of 0.
+    /// struct NoEmptyReceipts;
+    ///
+    /// impl WorkflowInterceptor for NoEmptyReceipts {
+    ///     fn activity_completed(
+    ///         &self,
+    ///         _: &WorkflowContext,
+    ///         activity: &CompletedActivity,
+    ///         result: Result<RawPayload, ActivityFailure>,
+    ///     ) -> Result<RawPayload, ActivityFailure> {
+    ///         match result?.to_value::<u64>() {
+    ///             Ok(0) => Err(activity.failed(ApplicationFailure::new("an empty receipt").error_type("EmptyReceipt"))),
+    ///             Ok(receipt) => RawPayload::from_value(&receipt).map_err(|error| activity.failed(error)),
+    ///             Err(error) => Err(activity.failed(error)),
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    pub fn failed(&self, cause: impl IntoFailure) -> ActivityFailure {
+        let info = ActivityFailureInfo {
+            activity_type: Some(ActivityType { name: self.activity_type.clone() }),
+            activity_id: self.activity_id.clone(),
+            retry_state: RetryState::NonRetryableFailure as i32,
+            ..Default::default()
+        };
+        ActivityFailure::from_proto(failure("Activity task failed", FailureInfo::ActivityFailureInfo(info), cause))
+    }
+}
+
+impl CompletedChildWorkflow {
+    /// Returns the failure of this child with that cause, to be returned in place of its outcome.
+    pub fn failed(&self, cause: impl IntoFailure) -> ChildWorkflowFailure {
+        let info = ChildWorkflowExecutionFailureInfo {
+            workflow_type: Some(WorkflowType { name: self.workflow_type.clone() }),
+            workflow_execution: Some(WorkflowExecution {
+                workflow_id: self.workflow_id.clone(),
+                run_id: String::new(),
+            }),
+            // The child was started, whatever its number is: without one, the cause is a start that failed.
+            started_event_id: 1,
+            retry_state: RetryState::NonRetryableFailure as i32,
+            ..Default::default()
+        };
+        let info = FailureInfo::ChildWorkflowExecutionFailureInfo(info);
+        ChildWorkflowFailure::from_proto(failure("Child Workflow execution failed", info, cause))
+    }
+}
+
+impl CompletedNexusOperation {
+    /// Returns the failure of this operation with that cause, to be returned in place of its outcome.
+    pub fn failed(&self, cause: impl IntoFailure) -> NexusOperationFailure {
+        let info = NexusOperationFailureInfo {
+            endpoint: self.endpoint.clone(),
+            service: self.service.clone(),
+            operation: self.operation.clone(),
+            ..Default::default()
+        };
+        let info = FailureInfo::NexusOperationExecutionFailureInfo(info);
+        NexusOperationFailure::from_proto(failure("nexus operation completed unsuccessfully", info, cause))
+    }
+}
+
+/// Returns a failure as the server words it.
+fn failure(message: &str, info: FailureInfo, cause: impl IntoFailure) -> FailureProto {
+    FailureProto {
+        message: message.to_string(),
+        source: SOURCE.into(),
+        cause: Some(Box::new(cause.to_recorded().into_proto())),
+        failure_info: Some(info),
+        ..Default::default()
+    }
 }
 
 impl RunInterceptors {

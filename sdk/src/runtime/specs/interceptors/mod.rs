@@ -9,11 +9,12 @@ mod results;
 
 use std::sync::{Arc, Mutex};
 
+use crate::IntoShared;
 use crate::interceptor::WorkflowInterceptor;
 
 /// Interceptors for [`check_with`](super::harness::check_with).
-fn one(interceptor: impl WorkflowInterceptor) -> Vec<Arc<dyn WorkflowInterceptor>> {
-    vec![Arc::new(interceptor)]
+fn one(interceptor: impl IntoShared<dyn WorkflowInterceptor>) -> Vec<Arc<dyn WorkflowInterceptor>> {
+    vec![interceptor.into_shared()]
 }
 
 /// The calls that interceptors saw, for specs of what no command shows.

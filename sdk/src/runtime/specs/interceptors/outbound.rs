@@ -12,13 +12,16 @@ use crate::interceptor::{
 };
 use crate::runtime::specs::harness::{FIRST_TASK, after_first_task, check_with, closure};
 use crate::runtime::specs::operations::child_workflows::{Listener, chore};
-use crate::{ActivityError, NexusOperation, PayloadValue, WorkflowContext, WorkflowError, activity};
+use crate::{
+    ActivityError, NexusOperation, PayloadValue, SearchAttributeKey, WorkflowContext, WorkflowError, activity,
+};
 
 #[activity]
 async fn charge(_cents: u32) -> Result<String, ActivityError> {
     Ok("receipt".into())
 }
 
+const REGION: SearchAttributeKey<String> = SearchAttributeKey::keyword("Region");
 const PAY: NexusOperation<u64, String> = NexusOperation::new("service", "operation");
 
 /// Changes everything that it sees, and keeps what it saw in a header.
@@ -29,17 +32,20 @@ impl WorkflowInterceptor for Edits {
     fn schedule_activity(&self, ctx: &WorkflowContext, input: &mut ScheduleActivityInput) {
         let cents: u32 = input.arguments.get(0).unwrap();
         let saw = format!(
-            "{} {:?} {cents} {:?} {}",
+            "{} {:?} {cents} {:?} {:?} {}",
             input.activity_type,
             input.activity_id,
             input.summary,
+            input.options.start_to_close_timeout,
             ctx.info().attempt
         );
         input.headers.set("saw", &saw).unwrap();
         input.arguments.set(0, &(cents + 1)).unwrap();
         input.activity_type = "charge_twice".into();
         input.activity_id = Some("chosen".into());
-        input.options = input.options.clone().task_queue("others").heartbeat_timeout(secs(9));
+        input.options.task_queue = Some("others".into());
+        input.options.heartbeat_timeout = Some(secs(9));
+        input.options.retry_policy.get_or_insert_default().maximum_attempts += 1;
         input.summary = Some("changed".into());
     }
 
@@ -54,13 +60,24 @@ impl WorkflowInterceptor for Edits {
 
     fn start_child_workflow(&self, _: &WorkflowContext, input: &mut StartChildWorkflowInput) {
         let n: u32 = input.arguments.get(0).unwrap();
-        let saw = format!("{} {} {n} {:?}", input.workflow_type, input.workflow_id, input.static_summary);
+        let (memo, region) = (input.memo::<String>("team").unwrap(), input.search_attribute(&REGION));
+        let saw = format!(
+            "{} {} {n} {:?} {:?} {memo:?} {region:?} {:?}",
+            input.workflow_type,
+            input.workflow_id,
+            input.static_summary,
+            input.static_details,
+            input.options.run_timeout
+        );
         input.headers.set("saw", &saw).unwrap();
         input.arguments.push(&(n + 1)).unwrap();
         input.workflow_type = "kid".into();
         input.workflow_id = "changed".into();
-        input.options = input.options.clone().task_queue("others");
+        input.options.task_queue = Some("others".into());
         input.static_summary = Some("changed".into());
+        input.set_memo("tenant", &"acme").unwrap();
+        input.set_search_attributes([REGION.set("US")]);
+        assert!(!format!("{input:?}").contains("acme"), "{input:?}");
     }
 
     fn signal_external_workflow(&self, _: &WorkflowContext, input: &mut SignalExternalWorkflowInput) {
@@ -89,6 +106,7 @@ impl WorkflowInterceptor for Edits {
         input.endpoint = "others".into();
         input.operation = "changed".into();
         input.schedule_to_close_timeout = input.schedule_to_close_timeout.map(|limit| limit * 2);
+        input.start_to_close_timeout = Some(secs(7));
         input.summary = Some("changed".into());
     }
 
@@ -99,8 +117,13 @@ impl WorkflowInterceptor for Edits {
 
     fn continue_as_new(&self, _: &WorkflowContext, input: &mut ContinueAsNewInput) {
         let n: u32 = input.arguments.get(0).unwrap();
-        input.headers.set("saw", &format!("{} {} {n}", input.workflow_type, input.task_queue)).unwrap();
+        let memo = input.memo::<String>("team").unwrap();
+        let saw = format!("{} {} {n} {:?} {memo:?}", input.workflow_type, input.task_queue, input.run_timeout);
+        input.headers.set("saw", &saw).unwrap();
         input.arguments.set(0, &(n + 1)).unwrap();
+        input.run_timeout = input.run_timeout.map(|limit| limit * 2);
+        input.retry_policy.get_or_insert_default().maximum_attempts = 3;
+        input.set_memo("tenant", &"acme").unwrap();
         input.task_queue = "others".into();
     }
 }
@@ -119,9 +142,7 @@ where
 fn activities() {
     check(
         |ctx| async move { Ok(ctx.activity(charge, 7).summary("first").start_to_close_timeout(mins(1)).await?) },
-        expect![[
-            r#"ScheduleActivityTask id=chosen type=charge_twice queue=others header.saw="charge None 7 Some(\"first\") 1" input=8 start_to_close=1m heartbeat=9s"#
-        ]],
+        expect![[r#"ScheduleActivityTask id=chosen type=charge_twice queue=others header.saw="charge None 7 Some(\"first\") Some(60s) 1" input=8 start_to_close=1m heartbeat=9s retry.maximum_attempts=1"#]],
     );
     check(
         |ctx| async move { Ok(ctx.local_activity(charge, 7).summary("first").start_to_close_timeout(mins(1)).await?) },
@@ -136,11 +157,10 @@ fn children() {
     check(
         |ctx| async move {
             let child = ctx.child_workflow(chore, 7).id("child-1").header("trace", &1).static_summary("first");
-            Ok(child.memo("kept", &true).await?)
+            let child = child.static_details("more").search_attributes([REGION.set("EU")]).run_timeout(mins(1));
+            Ok(child.memo("kept", &true).memo("team", &"blue").await?)
         },
-        expect![[
-            r#"StartChildWorkflowExecution id=changed type=kid queue=others input=7,8 header.saw="child child-1 7 Some(\"first\")" header.trace=1 memo.kept=true"#
-        ]],
+        expect![[r#"StartChildWorkflowExecution id=changed type=kid queue=others input=7,8 workflow_run=1m header.saw="child child-1 7 Some(\"first\") Some(\"more\") Some(\"blue\") Some(\"EU\") Some(60s)" header.trace=1 memo.kept=true memo.team="blue" memo.tenant="acme" search_attributes.Region="US""#]],
     );
 }
 
@@ -237,9 +257,7 @@ fn nexus_operations() {
                 .nexus_header("A", "b")
                 .await?)
         },
-        expect![[
-            r#"ScheduleNexusOperation endpoint=others service=service operation=changed input=8 schedule_to_close=2h nexus_header.a=b nexus_header.saw="endpoint service operation 7 None""#
-        ]],
+        expect![[r#"ScheduleNexusOperation endpoint=others service=service operation=changed input=8 schedule_to_close=2h nexus_header.a=b nexus_header.saw="endpoint service operation 7 None" start_to_close=7s"#]],
     );
 }
 
@@ -259,10 +277,11 @@ fn timers_and_timeouts() {
 #[test]
 fn continue_as_new() {
     check(
-        |ctx| async move { abide_result(ctx.continue_as_new(chore, 7).header("trace", &1)) },
-        expect![[
-            r#"ContinueAsNewWorkflowExecution type=child queue=others input=8 header.saw="child queue 7" header.trace=1"#
-        ]],
+        |ctx| async move {
+            let next = ctx.continue_as_new(chore, 7).header("trace", &1).memo("team", &"blue");
+            abide_result(next.run_timeout(mins(1)).start_delay(secs(3)))
+        },
+        expect![[r#"ContinueAsNewWorkflowExecution type=child queue=others input=8 workflow_run=2m backoff_start_interval=3s retry.maximum_attempts=3 header.saw="child queue 7 Some(60s) Some(\"blue\")" header.trace=1 memo.team="blue" memo.tenant="acme""#]],
     );
 }
 

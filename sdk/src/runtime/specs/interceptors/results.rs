@@ -9,8 +9,8 @@ use crate::interceptor::{CompletedActivity, CompletedChildWorkflow, CompletedNex
 use crate::runtime::specs::harness::{after_first_task, check_with, closure};
 use crate::runtime::specs::operations::child_workflows::chore;
 use crate::{
-    ActivityError, ActivityFailure, ChildWorkflowFailure, NexusOperation, NexusOperationFailure, WorkflowContext,
-    activity,
+    ActivityError, ActivityFailure, ApplicationFailure, Cancelled, ChildWorkflowFailure, NexusOperation,
+    NexusOperationFailure, WorkflowContext, activity,
 };
 
 const PAY: NexusOperation<u64, String> = NexusOperation::new("service", "operation");
@@ -117,6 +117,73 @@ fn failures_of_activities_can_be_replaced_by_results() {
         expect![[
             r#"CompleteWorkflowExecution result="instead of: activity charge (id 1): Activity task failed: declined [charge 1 false one]""#
         ]],
+    );
+}
+
+/// Replaces each result by a failure.
+struct Refuses;
+
+impl WorkflowInterceptor for Refuses {
+    fn activity_completed(
+        &self,
+        _: &WorkflowContext,
+        activity: &CompletedActivity,
+        _: Result<RawPayload, ActivityFailure>,
+    ) -> Result<RawPayload, ActivityFailure> {
+        Err(activity.failed(ApplicationFailure::new("distrusted").error_type("Distrusted")))
+    }
+
+    fn child_workflow_completed(
+        &self,
+        _: &WorkflowContext,
+        child: &CompletedChildWorkflow,
+        _: Result<RawPayload, ChildWorkflowFailure>,
+    ) -> Result<RawPayload, ChildWorkflowFailure> {
+        Err(child.failed(Cancelled::new("by the interceptor")))
+    }
+
+    fn nexus_operation_completed(
+        &self,
+        _: &WorkflowContext,
+        operation: &CompletedNexusOperation,
+        _: Result<RawPayload, NexusOperationFailure>,
+    ) -> Result<RawPayload, NexusOperationFailure> {
+        Err(operation.failed("distrusted"))
+    }
+}
+
+#[test]
+fn results_can_be_replaced_by_failures() {
+    let code = closure(|ctx| async move {
+        let activity = ctx.activity(charge, 7).start_to_close_timeout(secs(5)).await.unwrap_err();
+        let child = ctx.child_workflow(chore, 7).id("child-1").await.unwrap_err();
+        let operation = ctx.nexus_operation("endpoint", PAY, 7).await.unwrap_err();
+        assert_eq!(activity.error_type().as_deref(), Some("Distrusted"));
+        assert!(child.is_cancelled() && !child.is_already_started());
+        Ok((activity.to_string(), child.to_string(), operation.to_string()))
+    });
+    check_with(
+        &one(Refuses),
+        code,
+        &after_first_task(
+            "5 ActivityTaskScheduled type=charge
+             6 ActivityTaskStarted
+             7 ActivityTaskCompleted result=\"receipt\"
+             8 WorkflowTaskScheduled
+             9 WorkflowTaskStarted
+             10 WorkflowTaskCompleted
+             11 StartChildWorkflowExecutionInitiated id=child-1 type=child
+             12 ChildWorkflowExecutionStarted
+             13 ChildWorkflowExecutionCompleted result=\"done\"
+             14 WorkflowTaskScheduled
+             15 WorkflowTaskStarted
+             16 WorkflowTaskCompleted
+             17 NexusOperationScheduled input=7
+             18 NexusOperationCompleted result=\"done\"
+             19 WorkflowTaskScheduled
+             20 WorkflowTaskStarted",
+        ),
+        expect![[r#"CompleteWorkflowExecution result=["activity charge (id 1): Activity task failed: distrusted (Distrusted)","child workflow child (id child-1): Child Workflow execution failed: Cancelled: by the interceptor","Nexus operation service/operation at endpoint: nexus operation completed unsuccessfully: distrusted"]"#]],
     );
 }
 

@@ -1,0 +1,49 @@
+//! Memo and search attributes of a workflow that is about to start, as interceptors read and change them.
+
+/// Methods of an input that has both. `$memo` and `$attributes` are the optional messages.
+macro_rules! memo_and_attributes {
+    ($this:ident => $memo:expr, $attributes:expr) => {
+        /// Returns the memo value with that key; `None` if there is none.
+        ///
+        /// # Errors
+        /// Returns an error if the value is not a `T`. The error does not contain the value.
+        pub fn memo<T: $crate::PayloadValue>(
+            &$this,
+            key: &str,
+        ) -> Result<Option<T>, $crate::converter::PayloadError> {
+            let value = $memo.as_ref().and_then(|memo| memo.fields.get(key));
+            let read = value.map($crate::converter::from_payload).transpose();
+            read.map_err(|error| error.of(format_args!("memo `{key}`")))
+        }
+
+        /// Sets a memo value, and replaces the one with that key.
+        ///
+        /// # Errors
+        /// Returns an error if serde refuses the value.
+        pub fn set_memo<T: serde::Serialize + 'static>(
+            &mut $this,
+            key: impl Into<String>,
+            value: &T,
+        ) -> Result<(), $crate::converter::PayloadError> {
+            let key = key.into();
+            let value = $crate::converter::to_payload(value).map_err(|error| error.of(format_args!("memo `{key}`")))?;
+            $memo.get_or_insert_default().fields.insert(key, value);
+            Ok(())
+        }
+
+        /// Returns a search attribute; `None` if it is not set, or has another type.
+        pub fn search_attribute<T: $crate::SearchAttributeValue>(
+            &$this,
+            key: &$crate::SearchAttributeKey<T>,
+        ) -> Option<T> {
+            key.read($attributes.as_ref()?)
+        }
+
+        /// Sets or removes search attributes. The others stay.
+        pub fn set_search_attributes(&mut $this, updates: impl IntoIterator<Item = $crate::SearchAttributeUpdate>) {
+            let updates: Vec<$crate::SearchAttributeUpdate> = updates.into_iter().collect();
+            $crate::search_attributes::apply(&updates, $attributes.get_or_insert_default());
+        }
+    };
+}
+pub(crate) use memo_and_attributes;
