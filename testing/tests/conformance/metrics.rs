@@ -40,6 +40,9 @@ const DASHBOARD: [(&str, &[&str]); 25] = [
     ("temporal_sticky_cache_miss", &["namespace", "task_queue"]),
 ];
 
+/// The dashboard beside the example `metrics`.
+const OUR_DASHBOARD: &str = include_str!("../../../examples/metrics/dashboard.json");
+
 #[activity(start_to_close_timeout = secs(10))]
 async fn charge(ctx: &ActivityContext) -> Result<(), ActivityError> {
     if ctx.info().attempt == 1 { Err("declined".into()) } else { Ok(()) }
@@ -91,6 +94,12 @@ fn samples(text: &str) -> Vec<(&str, BTreeMap<&str, &str>, f64)> {
         .collect()
 }
 
+/// Returns the names of Temporal's metrics in the text of a dashboard.
+fn queried(dashboard: &str) -> BTreeSet<&str> {
+    let words = dashboard.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+    words.filter(|word| word.starts_with("temporal_")).collect()
+}
+
 async fn load(client: &Client, queue: &str) -> Outcome {
     let metrics = client.metrics();
     let orders = join_all((0..6).map(|_| client.execute(order, ()).task_queue(queue).into_future()));
@@ -129,6 +138,10 @@ async fn the_dashboards_25_series_are_scraped_from_a_worker_under_load() -> Outc
             assert!(found.iter().all(|(_, labels, _)| labels["namespace"] == "default"), "{found:?}");
             let is_gauge = name.contains("_slots_") || name.ends_with("cache_size");
             assert!(is_gauge || found.iter().any(|(_, _, value)| *value > 0.0), "{name} has counted nothing:\n{text}");
+            assert!(queried(OUR_DASHBOARD).contains(name), "the example's dashboard does not show {name}");
+        }
+        for name in queried(OUR_DASHBOARD) {
+            assert!(samples.iter().any(|sample| sample.0 == name), "the dashboard queries {name}, not in\n{text}");
         }
         let metrics = arm.client.metrics();
         assert_eq!(metrics.total("temporal_workflow_completed", &[("workflow_type", "order")]), 6.0);
@@ -161,6 +174,38 @@ async fn failed_workflow_tasks_are_counted_by_their_reason() -> Outcome {
             Ok::<_, Box<dyn std::error::Error>>(())
         });
         body.await??;
+        Ok(Vec::new())
+    })
+    .await
+}
+
+/// As in a soak: a scrape after a few workflows and one after many.
+#[tokio::test]
+async fn a_worker_under_load_gets_no_more_series_and_returns_its_slots() -> Outcome {
+    compare("metrics-soak", |arm: Arm| async move {
+        let worker = arm.worker().workflow(order).workflow(refuses).workflow(stumbles).activities(charge);
+        let worker = worker.max_cached_workflows(1).disable_eager_activity_execution().build()?;
+        let metrics = arm.client.metrics();
+        let series = || {
+            let text = metrics.prometheus_text();
+            let labels = |labels: BTreeMap<&str, &str>| format!("{labels:?}");
+            samples(&text).into_iter().map(|(name, all, _)| format!("{name}{}", labels(all))).collect::<BTreeSet<_>>()
+        };
+        let body = async {
+            load(&arm.client, &arm.queue()).await?;
+            let at_the_start = series();
+            for _ in 0..5 {
+                load(&arm.client, &arm.queue()).await?;
+            }
+            let new: Vec<_> = series().difference(&at_the_start).cloned().collect();
+            Ok::<_, Box<dyn std::error::Error>>(new)
+        };
+        let new = worker.run_until(Box::pin(body)).await??;
+        assert!(new.is_empty(), "series that the first round did not have: {new:#?}");
+        assert_eq!(metrics.total("temporal_workflow_completed", &[("workflow_type", "order")]), 36.0);
+        assert_eq!(metrics.total("temporal_worker_task_slots_used", &[]), 0.0);
+        assert_eq!(metrics.total("temporal_sticky_cache_size", &[]), 0.0);
+        assert_eq!(metrics.total("temporal_num_pollers", &[]), 0.0);
         Ok(Vec::new())
     })
     .await

@@ -10,7 +10,7 @@ use opentelemetry::Context;
 use opentelemetry::trace::{FutureExt as _, SpanId, Status, TraceContextExt as _, Tracer as _, TracerProvider as _};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
 
-use crate::arm::{Outcome, compare};
+use crate::arm::{Arm, Outcome, compare, until_event};
 
 #[activity(start_to_close_timeout = secs(10))]
 async fn charge(ctx: &ActivityContext, cents: u64) -> Result<u64, ActivityError> {
@@ -163,9 +163,7 @@ async fn one_trace_leads_from_the_client_to_everything_that_follows() -> Outcome
     for cached in [1000, 0] {
         compare("traces", move |arm| async move {
             let exporter = InMemorySpanExporter::default();
-            let ids = ReplaySafeIdGenerator::default();
-            let provider =
-                SdkTracerProvider::builder().with_simple_exporter(exporter.clone()).with_id_generator(ids).build();
+            let provider = provider_of(&exporter);
             let options = ClientOptions::new(arm.address()).plugin(Tracing::new(&provider));
             let client = Client::connect(options).await?;
             let worker = Worker::builder(&client, arm.queue()).workflow(Order::run).workflow(pack);
@@ -189,4 +187,76 @@ async fn one_trace_leads_from_the_client_to_everything_that_follows() -> Outcome
         .await?;
     }
     Ok(())
+}
+
+#[workflow]
+#[derive(Default)]
+struct Parcel {
+    sealed: State<bool>,
+}
+
+#[workflow_methods]
+impl Parcel {
+    #[run]
+    async fn run(&self, ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+        let wrapped = in_span(ctx, "wrap", async {
+            ctx.activity(greet, "before".into()).await?;
+            ctx.wait_until(|| self.sealed.get()).await?;
+            ctx.activity(greet, "after".into()).await?;
+            Ok::<_, WorkflowError>(())
+        });
+        wrapped.await
+    }
+
+    #[signal]
+    fn seal(&self) {
+        self.sealed.set(true);
+    }
+}
+
+const PARCEL: &str = "\
+SignalWorkflow:seal
+  HandleSignal:seal
+StartWorkflow:Parcel
+  RunWorkflow:Parcel
+    wrap
+      StartActivity:greet
+        RunActivity:greet
+      StartActivity:greet
+        RunActivity:greet
+";
+
+fn provider_of(exporter: &InMemorySpanExporter) -> SdkTracerProvider {
+    let ids = ReplaySafeIdGenerator::default();
+    SdkTracerProvider::builder().with_simple_exporter(exporter.clone()).with_id_generator(ids).build()
+}
+
+/// A client and its worker, with a tracer of their own, as each process has one.
+async fn traced(arm: &Arm, provider: &SdkTracerProvider) -> Result<(Client, Worker), Box<dyn std::error::Error>> {
+    let client = Client::connect(ClientOptions::new(arm.address()).plugin(Tracing::new(provider))).await?;
+    let worker = Worker::builder(&client, arm.queue()).workflow(Parcel::run).activities(greet);
+    let worker = worker.sticky_queue_schedule_to_start_timeout(millis(200)).build()?;
+    Ok((client, worker))
+}
+
+/// The spans that the dead worker has exported come from nobody else, and those that were open end at the next worker.
+#[tokio::test]
+async fn a_span_that_is_open_when_its_worker_dies_ends_at_the_next_worker() -> Outcome {
+    compare("traces-death", move |arm| async move {
+        let exporter = InMemorySpanExporter::default();
+        let (first, second) = (provider_of(&exporter), provider_of(&exporter));
+        let (client, worker) = traced(&arm, &first).await?;
+        let dies = tokio::spawn(worker.run());
+        let parcel = client.start(Parcel::run, ()).id(arm.id()).task_queue(arm.queue()).await?;
+        until_event(&parcel, "EVENT_TYPE_ACTIVITY_TASK_COMPLETED", 1).await?;
+        until_event(&parcel, "EVENT_TYPE_WORKFLOW_TASK_COMPLETED", 2).await?;
+        dies.abort();
+        dies.await.expect_err("it was killed");
+        parcel.signal(Parcel::seal, ()).await?;
+        let (_, worker) = traced(&arm, &second).await?;
+        worker.run_until(parcel.result()).await??;
+        assert_eq!(trees(&exporter.get_finished_spans()?), PARCEL);
+        Ok(Vec::new())
+    })
+    .await
 }

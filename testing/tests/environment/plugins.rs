@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use abide::converter::{CodecResult, PayloadCodec, RawPayload};
-use abide::interceptor::{ActivityInterceptor, ActivityNext, ExecuteActivityInput, async_trait};
+use abide::interceptor::{
+    ActivityInterceptor, ActivityNext, ExecuteActivityInput, ExecuteWorkflowInput, WorkflowInterceptor, WorkflowNext,
+    async_trait,
+};
 use abide::plugin::Plugin;
 use abide::prelude::*;
 use abide::worker::{Registered, WorkerBuilder};
@@ -56,6 +59,22 @@ impl ActivityInterceptor for Loudly {
     }
 }
 
+/// Waits before each workflow: a replay without it would find another command.
+struct Slowly;
+
+#[async_trait(?Send)]
+impl WorkflowInterceptor for Slowly {
+    async fn execute_workflow(
+        &self,
+        ctx: &WorkflowContext,
+        input: ExecuteWorkflowInput,
+        next: WorkflowNext<ExecuteWorkflowInput>,
+    ) -> Result<RawPayload, WorkflowError> {
+        ctx.timer(secs(1)).await?;
+        next.run(ctx, input).await
+    }
+}
+
 /// Greets, with a workflow and an activity of its own. Counts the replayers that it has configured.
 #[derive(Default)]
 struct Greetings(AtomicU32);
@@ -70,12 +89,13 @@ impl Plugin for Greetings {
     }
 
     fn configure_worker(&self, worker: WorkerBuilder<Registered>) -> WorkerBuilder<Registered> {
-        worker.workflow(welcome).activities(greet).activity_interceptor(Loudly)
+        worker.workflow(welcome).activities(greet).activity_interceptor(Loudly).workflow_interceptor(Slowly)
     }
 
     fn configure_replayer(&self, replayer: WorkflowReplayer) -> WorkflowReplayer {
         self.0.fetch_add(1, Ordering::Relaxed);
-        replayer.workflow(welcome).map_data_converter(|converter| converter.codec(Reversed))
+        let replayer = replayer.workflow(welcome).interceptor(Slowly);
+        replayer.map_data_converter(|converter| converter.codec(Reversed))
     }
 }
 
@@ -98,6 +118,7 @@ async fn b135_the_client_the_worker_and_the_replays_have_a_plugin() -> Outcome {
     assert_eq!(plugin.0.load(Ordering::Relaxed), 1);
     let history = env.client().handle(visit_type(), "visit").fetch_history().await?;
     assert!(history.to_string().contains(r#"input: "mot""#), "the payloads are encoded: {history}");
+    assert!(history.to_string().contains("TimerFired"), "the workflow interceptor has run: {history}");
     Ok(())
 }
 

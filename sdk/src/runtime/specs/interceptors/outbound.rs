@@ -142,7 +142,9 @@ where
 fn activities() {
     check(
         |ctx| async move { Ok(ctx.activity(charge, 7).summary("first").start_to_close_timeout(mins(1)).await?) },
-        expect![[r#"ScheduleActivityTask id=chosen type=charge_twice queue=others header.saw="charge None 7 Some(\"first\") Some(60s) 1" input=8 start_to_close=1m heartbeat=9s retry.maximum_attempts=1"#]],
+        expect![[
+            r#"ScheduleActivityTask id=chosen type=charge_twice queue=others header.saw="charge None 7 Some(\"first\") Some(60s) 1" input=8 start_to_close=1m heartbeat=9s retry.maximum_attempts=1"#
+        ]],
     );
     check(
         |ctx| async move { Ok(ctx.local_activity(charge, 7).summary("first").start_to_close_timeout(mins(1)).await?) },
@@ -160,7 +162,9 @@ fn children() {
             let child = child.static_details("more").search_attributes([REGION.set("EU")]).run_timeout(mins(1));
             Ok(child.memo("kept", &true).memo("team", &"blue").await?)
         },
-        expect![[r#"StartChildWorkflowExecution id=changed type=kid queue=others input=7,8 workflow_run=1m header.saw="child child-1 7 Some(\"first\") Some(\"more\") Some(\"blue\") Some(\"EU\") Some(60s)" header.trace=1 memo.kept=true memo.team="blue" memo.tenant="acme" search_attributes.Region="US""#]],
+        expect![[
+            r#"StartChildWorkflowExecution id=changed type=kid queue=others input=7,8 workflow_run=1m header.saw="child child-1 7 Some(\"first\") Some(\"more\") Some(\"blue\") Some(\"EU\") Some(60s)" header.trace=1 memo.kept=true memo.team="blue" memo.tenant="acme" search_attributes.Region="US""#
+        ]],
     );
 }
 
@@ -257,7 +261,9 @@ fn nexus_operations() {
                 .nexus_header("A", "b")
                 .await?)
         },
-        expect![[r#"ScheduleNexusOperation endpoint=others service=service operation=changed input=8 schedule_to_close=2h nexus_header.a=b nexus_header.saw="endpoint service operation 7 None" start_to_close=7s"#]],
+        expect![[
+            r#"ScheduleNexusOperation endpoint=others service=service operation=changed input=8 schedule_to_close=2h nexus_header.a=b nexus_header.saw="endpoint service operation 7 None" start_to_close=7s"#
+        ]],
     );
 }
 
@@ -281,7 +287,9 @@ fn continue_as_new() {
             let next = ctx.continue_as_new(chore, 7).header("trace", &1).memo("team", &"blue");
             abide_result(next.run_timeout(mins(1)).start_delay(secs(3)))
         },
-        expect![[r#"ContinueAsNewWorkflowExecution type=child queue=others input=8 workflow_run=2m backoff_start_interval=3s retry.maximum_attempts=3 header.saw="child queue 7 Some(60s) Some(\"blue\")" header.trace=1 memo.team="blue" memo.tenant="acme""#]],
+        expect![[
+            r#"ContinueAsNewWorkflowExecution type=child queue=others input=8 workflow_run=2m backoff_start_interval=3s retry.maximum_attempts=3 header.saw="child queue 7 Some(60s) Some(\"blue\")" header.trace=1 memo.team="blue" memo.tenant="acme""#
+        ]],
     );
 }
 

@@ -183,7 +183,9 @@ fn results_can_be_replaced_by_failures() {
              19 WorkflowTaskScheduled
              20 WorkflowTaskStarted",
         ),
-        expect![[r#"CompleteWorkflowExecution result=["activity charge (id 1): Activity task failed: distrusted (Distrusted)","child workflow child (id child-1): Child Workflow execution failed: Cancelled: by the interceptor","Nexus operation service/operation at endpoint: nexus operation completed unsuccessfully: distrusted"]"#]],
+        expect![[
+            r#"CompleteWorkflowExecution result=["activity charge (id 1): Activity task failed: distrusted (Distrusted)","child workflow child (id child-1): Child Workflow execution failed: Cancelled: by the interceptor","Nexus operation service/operation at endpoint: nexus operation completed unsuccessfully: distrusted"]"#
+        ]],
     );
 }
 
