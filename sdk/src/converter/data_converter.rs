@@ -124,6 +124,7 @@ impl DataConverter {
     }
 
     /// Returns true if payloads are encoded.
+    #[cfg(feature = "worker")]
     pub(crate) fn has_codecs(&self) -> bool {
         self.inner.as_ref().is_some_and(|inner| !inner.codecs.is_empty())
     }

@@ -42,6 +42,17 @@ impl ActivityError {
 
     /// Reports the activity as cancelled, with a detail for the workflow.
     ///
+    /// ```
+    /// use abide::prelude::*;
+    ///
+    /// # fn stop() -> Result<(), abide::converter::PayloadError> {
+    /// let stopped = ActivityError::cancelled_with(&"3 of 10 parcels were sent")?;
+    /// let failure = stopped.to_failure().expect("a cancellation is a failure");
+    /// assert_eq!(failure.detail::<String>(0)?.as_deref(), Some("3 of 10 parcels were sent"));
+    /// # Ok(()) }
+    /// # stop().unwrap();
+    /// ```
+    ///
     /// # Errors
     /// Returns an error if serde refuses the detail.
     pub fn cancelled_with<T: Serialize + 'static>(detail: &T) -> Result<Self, PayloadError> {
@@ -63,12 +74,13 @@ impl ActivityError {
             ActivityErrorKind::Error { error, type_name } => {
                 return Some(Failure::from_proto(application_failure(&**error, Some(type_name))));
             }
-            ActivityErrorKind::Cancelled { .. } => &Cancelled::new(""),
+            ActivityErrorKind::Cancelled { details } => &Cancelled::with_details(details.clone()),
             ActivityErrorKind::WillCompleteAsync => return None,
         };
         Some(Failure::from_proto(application_failure(error, None)))
     }
 
+    #[cfg(feature = "worker")]
     pub(crate) fn into_kind(self) -> ActivityErrorKind {
         *self.kind
     }

@@ -38,6 +38,7 @@ pub use recorded::{Failure, FailureKind, RetryState, TimeoutType};
 pub use temporal_failure::TemporalFailure;
 pub use workflow_error::WorkflowError;
 
+#[cfg(feature = "worker")]
 pub(crate) use activity_error::ActivityErrorKind;
 #[cfg(feature = "worker")]
 pub(crate) use application::{error_type, is_benign};
@@ -46,6 +47,7 @@ pub(crate) use cancelled::{ACTIVITY_CANCELLED, CANCELLED, cancelled_failure};
 pub(crate) use chain::shell;
 pub(crate) use common_attributes::encode_common_attributes;
 pub(crate) use converter::converted_failure;
+#[cfg(feature = "worker")]
 pub(crate) use encode::application_failure;
 pub(crate) use offer::offer;
 pub(crate) use workflow_error::WorkflowErrorKind;

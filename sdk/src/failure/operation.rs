@@ -28,6 +28,11 @@ impl Cancelled {
         Self { reason: reason.into(), details: Vec::new() }
     }
 
+    /// Creates a cancellation without a reason.
+    pub(super) fn with_details(details: Vec<Payload>) -> Self {
+        Self { reason: String::new(), details }
+    }
+
     /// Returns the reason given with the request; may be empty.
     pub fn reason(&self) -> &str {
         &self.reason
