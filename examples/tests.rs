@@ -17,6 +17,8 @@ mod async_completion;
 mod axum_service;
 #[path = "batch/test.rs"]
 mod batch;
+#[path = "codec_server/test.rs"]
+mod codec_server;
 #[path = "dsl/test.rs"]
 mod dsl;
 #[path = "early_return/test.rs"]

@@ -10,12 +10,28 @@ use crate::temporal::api::common::v1::{Payload, Payloads};
 
 const NAME: &str = "temporal.api.common.v1.Payloads";
 
-/// Writes the list as `json/protobuf`.
+/// Writes the list as JSON.
 #[expect(clippy::missing_panics_doc, reason = "bytes, texts and lists of them are always JSON")]
-pub fn to_payload(payloads: &Payloads) -> Payload {
+pub fn to_json(payloads: &Payloads) -> String {
     let message = DynamicMessage::decode(payloads_descriptor(), payloads.encode_to_vec().as_slice());
     let message = message.expect("a message can be decoded from its own encoding");
-    let data = serde_json::to_vec(&message).expect("bytes, texts and lists of them are always JSON");
+    serde_json::to_string(&message).expect("bytes, texts and lists of them are always JSON")
+}
+
+/// Reads a list from JSON.
+///
+/// # Errors
+/// Returns an error, which does not repeat the data, if it is not such a list.
+pub fn from_json(json: &[u8]) -> Result<Payloads, String> {
+    let mut json = serde_json::Deserializer::from_slice(json);
+    let message = DynamicMessage::deserialize(payloads_descriptor(), &mut json);
+    let message = message.map_err(|error| format!("expected `{NAME}` as JSON: {}", kind_of(&error)))?;
+    Payloads::decode(message.encode_to_vec().as_slice()).map_err(|error| error.to_string())
+}
+
+/// Writes the list as `json/protobuf`.
+pub fn to_payload(payloads: &Payloads) -> Payload {
+    let data = to_json(payloads).into_bytes();
     let metadata = [("encoding", "json/protobuf"), ("messageType", NAME)];
     let metadata = metadata.map(|(key, value)| (key.to_string(), value.as_bytes().to_vec()));
     Payload { metadata: HashMap::from(metadata), data, ..Default::default() }
@@ -29,12 +45,7 @@ pub fn from_payload(payload: &Payload) -> Result<Payloads, String> {
     let encoding = payload.metadata.get("encoding").map(|encoding| String::from_utf8_lossy(encoding));
     match encoding.as_deref() {
         // A converter without an encoding of its own for messages writes the same text as plain JSON.
-        Some("json/protobuf" | "json/plain") => {
-            let mut json = serde_json::Deserializer::from_slice(&payload.data);
-            let message = DynamicMessage::deserialize(payloads_descriptor(), &mut json);
-            let message = message.map_err(|error| format!("expected `{NAME}` as JSON: {}", kind_of(&error)))?;
-            Payloads::decode(message.encode_to_vec().as_slice()).map_err(|error| error.to_string())
-        }
+        Some("json/protobuf" | "json/plain") => from_json(&payload.data),
         Some("binary/protobuf") => Payloads::decode(payload.data.as_slice()).map_err(|error| error.to_string()),
         other => Err(format!("expected `{NAME}` as json/protobuf or binary/protobuf, found encoding {other:?}")),
     }

@@ -16,6 +16,8 @@ mod duration;
 mod failure;
 mod header;
 mod history;
+#[cfg(any(feature = "codec-server", feature = "prometheus"))]
+mod http_server;
 mod into_shared;
 mod nexus;
 mod presence;
@@ -36,6 +38,8 @@ pub mod workflow;
 
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "codec-server")]
+pub mod codec_server;
 #[cfg(feature = "client")]
 pub mod plugin;
 // Pages without code: only the documentation and its tests need them.

@@ -104,7 +104,7 @@ impl fmt::Display for CodecError {
 
 /// The direction: to the server, or from it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Direction {
+pub(crate) enum Direction {
     Encode,
     Decode,
 }

@@ -129,6 +129,19 @@ impl DataConverter {
         self.inner.as_ref().is_some_and(|inner| !inner.codecs.is_empty())
     }
 
+    /// Encodes or decodes payloads that are not part of a message.
+    #[cfg(feature = "codec-server")]
+    pub(crate) async fn code_list(
+        &self,
+        mut payloads: Vec<Payload>,
+        direction: Direction,
+    ) -> Result<Vec<Payload>, CodecError> {
+        if let Some(inner) = &self.inner {
+            inner.code_payloads(payloads.iter_mut().collect(), direction, |work| work).await?;
+        }
+        Ok(payloads)
+    }
+
     /// Encodes a message in place for sending. After an error the message must not be used.
     ///
     /// # Errors

@@ -39,6 +39,8 @@ pub use raw_arguments::RawArguments;
 
 #[cfg(feature = "client")]
 pub(crate) use codec::CodecError;
+#[cfg(feature = "codec-server")]
+pub(crate) use codec::Direction;
 #[cfg(feature = "worker")]
 pub(crate) use data_converter::{CodecWork, CodedPayloads};
 #[cfg(feature = "worker")]

@@ -31,9 +31,12 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "workflow_id_reuse_policy",
             "header",
             "history",
+            "http_server",
+            "into_shared",
             "nexus",
             "search_attributes",
-            "memo",
+            "memo_and_attributes",
+            "rest",
             "metrics",
             "presence",
             "priority",
@@ -46,10 +49,11 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("runtime", &["runtime"], &["vocabulary", "replay", "workflow"]),
     ("activity", &["activity"], &["vocabulary"]),
     ("client", &["client"], &["vocabulary", "plugin"]),
+    ("codec_server", &["codec_server"], &["vocabulary"]),
     ("worker", &["worker"], &["vocabulary", "replay", "workflow", "runtime", "activity", "client", "plugin"]),
     ("replayer", &["replayer"], &["vocabulary", "replay", "workflow", "runtime", "client", "worker", "plugin"]),
     // A trait that names what it configures. The layers hold its objects, and learn nothing of each other through it.
-    ("plugin", &["plugin"], &["client", "worker", "replayer"]),
+    ("plugin", &["plugin"], &["vocabulary", "client", "worker", "replayer"]),
     ("otel", &["otel"], &["vocabulary", "workflow", "activity", "client", "worker", "plugin"]),
 ];
 /// A module whose files belong each to the layer that it is named after: `interceptor/client.rs` to `client`.
@@ -63,6 +67,8 @@ const SHELLS: &[&str] = &[
     "sdk/src/worker/",
     "sdk/src/replayer",
     "sdk/src/history/load.rs",
+    "sdk/src/codec_server/",
+    "sdk/src/http_server.rs",
     "sdk/src/metrics/prometheus/",
     "sdk/src/otel/",
 ];

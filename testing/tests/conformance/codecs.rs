@@ -9,7 +9,7 @@ use abide_protos::prost::Message as _;
 use crate::arm::{Arm, Outcome, compare, until_event};
 
 /// Hides all words in payloads by flipping bits, which is no encryption.
-struct Seal;
+pub(crate) struct Seal;
 
 fn flipped(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().map(|byte| byte ^ 0x5a).collect()

@@ -14,6 +14,7 @@ mod child_ends;
 mod child_options;
 mod children;
 mod closing;
+mod codec_server;
 mod codecs;
 mod completion_callbacks;
 mod completion_pages;

@@ -1,44 +1,30 @@
-//! A small HTTP server for Prometheus: one path, each request on a connection of its own.
+//! The endpoint for Prometheus: one path.
 
-use std::convert::Infallible;
 use std::fmt;
+use std::future::ready;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use hyper::body::Incoming;
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderName};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
-use tokio::time::timeout;
 
+use crate::http_server::HttpServer;
 use crate::metrics::Metrics;
 
-/// Maximum open connections. Further ones wait to be accepted.
-const MOST_CONNECTIONS: usize = 16;
 /// Maximum time for a request and its answer.
 const REQUEST_TIME: Duration = Duration::from_secs(10);
-/// Maximum size of a request's head.
-const MOST_BYTES: usize = 16 * 1024;
-/// Pause after a connection could not be accepted, for example because the process has too many open files.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// An endpoint that Prometheus can scrape. It ends when this is dropped.
 #[must_use = "the endpoint ends when this is dropped"]
 pub struct PrometheusEndpoint {
-    address: SocketAddr,
-    /// Aborts its task when dropped, and with it all connections.
-    _serving: JoinSet<()>,
+    server: HttpServer,
 }
 
 impl PrometheusEndpoint {
     /// Returns the address on which the endpoint listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.server.address()
     }
 }
 
@@ -58,52 +44,9 @@ pub async fn serve(metrics: &Metrics, port: u16) -> io::Result<PrometheusEndpoin
 /// # Errors
 /// Returns an error if the address cannot be listened on.
 pub async fn serve_at(metrics: &Metrics, address: SocketAddr) -> io::Result<PrometheusEndpoint> {
-    let listener = TcpListener::bind(address).await?;
-    let address = listener.local_addr()?;
-    let mut serving = JoinSet::new();
-    serving.spawn(accept(listener, metrics.clone()));
-    Ok(PrometheusEndpoint { address, _serving: serving })
-}
-
-async fn accept(listener: TcpListener, metrics: Metrics) {
-    let mut connections = JoinSet::new();
-    loop {
-        while connections.try_join_next().is_some() {}
-        if connections.len() >= MOST_CONNECTIONS {
-            connections.join_next().await;
-        }
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                connections.spawn(answer(stream, metrics.clone()));
-            }
-            Err(error) => {
-                tracing::debug!("a connection to the metrics endpoint could not be accepted: {error}");
-                pause().await;
-            }
-        }
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "a server waits in real time, outside workflow code")]
-async fn pause() {
-    tokio::time::sleep(PAUSE).await;
-}
-
-/// Answers one request. Errors are those of the other side.
-async fn answer(stream: TcpStream, metrics: Metrics) {
-    let service = service_fn(|request: Request<Incoming>| {
-        let response = respond(&request, &metrics);
-        async { Ok::<_, Infallible>(response) }
-    });
-    let connection = http1::Builder::new()
-        .keep_alive(false)
-        .max_buf_size(MOST_BYTES)
-        .serve_connection(TokioIo::new(stream), service);
-    match timeout(REQUEST_TIME, connection).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!("a request for metrics could not be answered: {error}"),
-        Err(_) => tracing::debug!("a request for metrics took longer than {REQUEST_TIME:?} and was cut"),
-    }
+    let metrics = metrics.clone();
+    let server = HttpServer::serve(address, REQUEST_TIME, move |request| ready(respond(&request, &metrics))).await?;
+    Ok(PrometheusEndpoint { server })
 }
 
 fn respond<B>(request: &Request<B>, metrics: &Metrics) -> Response<String> {
@@ -123,6 +66,6 @@ fn respond<B>(request: &Request<B>, metrics: &Metrics) -> Response<String> {
 
 impl fmt::Debug for PrometheusEndpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PrometheusEndpoint").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("PrometheusEndpoint").field("address", &self.address()).finish_non_exhaustive()
     }
 }
