@@ -5,6 +5,8 @@ use std::fmt;
 use super::instruments::{Counter, Gauge, Histogram};
 use super::labels::Labels;
 use super::naming::DURATION;
+#[cfg(feature = "worker")]
+use super::temporal::TemporalMeter;
 use super::{MetricKind, Metrics};
 
 /// Makes metrics of your own. The metrics of one meter share its labels. Clones are the same meter.
@@ -22,13 +24,19 @@ use super::{MetricKind, Metrics};
 /// warning is logged.
 #[derive(Clone)]
 pub struct Meter {
-    metrics: Metrics,
-    labels: Labels,
+    pub(super) metrics: Metrics,
+    pub(super) labels: Labels,
 }
 
 impl Meter {
     pub(super) fn new(metrics: Metrics) -> Self {
         Self { metrics, labels: Labels::default() }
+    }
+
+    /// Returns a meter with these labels for Temporal's metrics.
+    #[cfg(feature = "worker")]
+    pub(crate) fn temporal(&self) -> TemporalMeter {
+        TemporalMeter { metrics: self.metrics.clone(), labels: self.labels.clone() }
     }
 
     /// Returns a meter with one more label. If this meter has a label of that name, the new value replaces the old one.

@@ -5,6 +5,8 @@
 use super::instruments::Gauge;
 use super::instruments::{Counter, Histogram};
 use super::labels::Labels;
+#[cfg(feature = "worker")]
+use super::meter::Meter;
 use super::naming::DURATION;
 use super::{MetricKind, Metrics};
 
@@ -48,6 +50,10 @@ mod of_workers {
         NUM_POLLERS = Gauge "num_pollers": "Open polls";
         SLOTS_AVAILABLE = Gauge "worker_task_slots_available": "Free slots for tasks";
         SLOTS_USED = Gauge "worker_task_slots_used": "Slots taken by tasks";
+        RESOURCE_MEMORY_USAGE = Gauge "resource_slots_mem_usage": "Memory in use, in percent";
+        RESOURCE_CPU_USAGE = Gauge "resource_slots_cpu_usage": "CPU in use, in percent";
+        RESOURCE_MEMORY_OUTPUT = Gauge "resource_slots_mem_pid_output": "Output of the controller for memory";
+        RESOURCE_CPU_OUTPUT = Gauge "resource_slots_cpu_pid_output": "Output of the controller for the CPU";
 
         CACHE_HIT = Counter "sticky_cache_hit": "Workflow tasks whose run was in memory";
         CACHE_MISS = Counter "sticky_cache_miss": "Workflow tasks whose run should have been in memory but was not";
@@ -93,8 +99,8 @@ mod of_workers {
 /// Makes Temporal's metrics, with common labels.
 #[derive(Clone, Debug)]
 pub(crate) struct TemporalMeter {
-    metrics: Metrics,
-    labels: Labels,
+    pub(super) metrics: Metrics,
+    pub(super) labels: Labels,
 }
 
 impl TemporalMeter {
@@ -113,6 +119,12 @@ impl TemporalMeter {
 
     pub(crate) fn histogram(&self, definition: &Definition) -> Histogram {
         Histogram { series: self.family(definition, DURATION).histogram(&self.labels) }
+    }
+
+    /// Returns a meter with these labels for metrics of users' own.
+    #[cfg(feature = "worker")]
+    pub(crate) fn of_users(&self) -> Meter {
+        Meter { metrics: self.metrics.clone(), labels: self.labels.clone() }
     }
 
     #[cfg(feature = "worker")]

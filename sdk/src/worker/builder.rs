@@ -12,6 +12,7 @@ use super::options::Options;
 use super::own_queue::{self, Configure};
 use super::polling::PollerBehavior;
 use super::shutdown::Phases;
+use super::tuner::WorkerTuner;
 use crate::activity::{Activities, ActivityRegistry};
 use crate::client::{Client, Connection};
 use crate::definition::{Workflow, WorkflowDefinition};
@@ -220,6 +221,13 @@ impl<State> WorkerBuilder<State> {
     /// evicts the least recently used run first. 0 disables the cache. Default: 1000.
     pub fn max_cached_workflows(mut self, runs: usize) -> Self {
         self.options.max_cached_workflows = runs;
+        self
+    }
+
+    /// Sets who decides how many tasks of each kind the worker works on at the same time. Kinds without a
+    /// [`SlotSupplier`](super::SlotSupplier) have the fixed numbers of `max_concurrent_..`. Default: all kinds.
+    pub fn tuner(mut self, tuner: WorkerTuner) -> Self {
+        self.options.tuner = tuner;
         self
     }
 

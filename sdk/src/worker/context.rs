@@ -13,7 +13,9 @@ use super::deployment::DeploymentOptions;
 use super::limits::Limits;
 use super::metrics::WorkerMetrics;
 use super::options::Options;
+use super::polling::Slots;
 use super::shutdown::{Phase, Phases};
+use super::tuner::SlotKind;
 use crate::client::RpcError;
 use crate::client::rpc::Rpc;
 use crate::client::worker_commands::WorkerCommands;
@@ -56,6 +58,15 @@ pub(super) struct WorkerContext {
 }
 
 impl WorkerContext {
+    /// Creates the slots of this worker for one kind of task.
+    pub(super) fn slots(&self, kind: SlotKind) -> Slots {
+        let metrics = self.metrics.slots(kind.worker_type());
+        match self.options.tuner.supplier(kind) {
+            Some(supplier) => Slots::supplied(Arc::clone(supplier), kind, metrics),
+            None => Slots::new(self.options.slots(kind), metrics),
+        }
+    }
+
     /// Returns the converter of values and errors between this program and the server.
     pub(super) fn data_converter(&self) -> &DataConverter {
         &self.data_converter

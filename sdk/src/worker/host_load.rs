@@ -1,7 +1,16 @@
-//! CPU and memory use of the host, for the worker's heartbeat: read from `/proc`, so only on Linux. Elsewhere nothing is
-//! reported, which the server shows as 0.
+//! CPU and memory use of the host, for the worker's heartbeat and for resource-based slots: read from `/proc`, so only on
+//! Linux. Elsewhere nothing is reported, which the server shows as 0.
+//!
+//! In a container with limits of its own, they are those of the container: of its control group, version 2.
 
-/// Time of all processors since the machine started, in ticks.
+use std::path::Path;
+use std::sync::OnceLock;
+use std::time::Instant;
+
+/// The control group of this container. On the host itself, the files are not there.
+const CGROUP: &str = "/sys/fs/cgroup";
+
+/// Time of all processors since some moment: in ticks, or in microseconds of a control group's share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct CpuTime {
     busy: u64,
@@ -11,7 +20,23 @@ pub(super) struct CpuTime {
 impl CpuTime {
     /// Returns the time until now; `None` if it cannot be read.
     pub(super) fn now() -> Option<Self> {
-        Self::parse(&std::fs::read_to_string("/proc/stat").ok()?)
+        Self::of_cgroup(Path::new(CGROUP)).or_else(|| Self::parse(&std::fs::read_to_string("/proc/stat").ok()?))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the use of processors is measured in real time")]
+    fn of_cgroup(cgroup: &Path) -> Option<Self> {
+        static BEGAN: OnceLock<Instant> = OnceLock::new();
+        let read = |file: &str| std::fs::read_to_string(cgroup.join(file)).ok();
+        let elapsed = BEGAN.get_or_init(Instant::now).elapsed().as_micros() as f64;
+        Self::parse_cgroup(&read("cpu.max")?, &read("cpu.stat")?, elapsed)
+    }
+
+    /// Reads the quota, such as `200000 100000` for two processors or `max 100000` for no limit, and the time used.
+    fn parse_cgroup(max: &str, stat: &str, elapsed: f64) -> Option<Self> {
+        let mut quota = max.split_whitespace().map(str::parse::<f64>);
+        let (quota, period) = (quota.next()?.ok()?, quota.next()?.ok()?);
+        let used = stat.lines().find_map(|line| line.strip_prefix("usage_usec "))?;
+        (period > 0.0).then_some(Self { busy: used.trim().parse().ok()?, all: (elapsed * quota / period) as u64 })
     }
 
     /// Reads the first line: `cpu`, then the ticks in user, nice, system, idle, iowait, irq, softirq and steal. The time of
@@ -33,7 +58,16 @@ impl CpuTime {
 
 /// Returns the share of memory that is in use, from 0 to 1; `None` if it cannot be read.
 pub(super) fn memory_usage() -> Option<f32> {
-    parse_memory(&std::fs::read_to_string("/proc/meminfo").ok()?)
+    let read = |file: &str| std::fs::read_to_string(Path::new(CGROUP).join(file)).ok();
+    let of_cgroup = || parse_cgroup_memory(&read("memory.max")?, &read("memory.current")?, &read("memory.stat")?);
+    of_cgroup().or_else(|| parse_memory(&std::fs::read_to_string("/proc/meminfo").ok()?))
+}
+
+/// Reads the limit, which is `max` if there is none, and what is in use without the caches that the kernel would give up.
+fn parse_cgroup_memory(max: &str, current: &str, stat: &str) -> Option<f32> {
+    let (max, current): (u64, u64) = (max.trim().parse().ok()?, current.trim().parse().ok()?);
+    let inactive = stat.lines().find_map(|line| line.strip_prefix("inactive_file "))?.trim().parse().ok()?;
+    (max > 0).then(|| (current.saturating_sub(inactive) as f32 / max as f32).min(1.0))
 }
 
 fn parse_memory(meminfo: &str) -> Option<f32> {
@@ -71,11 +105,28 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_container_has_the_limits_of_its_control_group() {
+        let stat = "usage_usec 3000000\nuser_usec 1\n";
+        // Two processors for ten seconds.
+        let earlier = CpuTime::parse_cgroup("200000 100000\n", stat, 10e6).unwrap();
+        assert_eq!(earlier, CpuTime { busy: 3_000_000, all: 20_000_000 });
+        let later = CpuTime::parse_cgroup("200000 100000", "usage_usec 4000000", 11e6).unwrap();
+        assert_eq!(later.usage_since(earlier), 0.5);
+        for (max, stat) in [("max 100000", stat), ("", stat), ("1 0", stat), ("200000 100000", "user_usec 1")] {
+            assert_eq!(CpuTime::parse_cgroup(max, stat, 1e6), None, "{max:?} {stat:?}");
+        }
+        let stat = "anon 1\ninactive_file 100\n";
+        assert_eq!(parse_cgroup_memory("1000\n", "600\n", stat), Some(0.5));
+        assert_eq!(parse_cgroup_memory("max\n", "600\n", stat), None);
+        assert_eq!(parse_cgroup_memory("1000", "600", "anon 1"), None);
+    }
+
     #[cfg(target_os = "linux")]
     #[test]
     fn this_machine_has_processors_and_memory() {
         let now = CpuTime::now().unwrap();
-        assert!(now.all > 0 && now.busy <= now.all);
+        assert!(now.busy > 0, "{now:?}");
         assert!((0.0..=1.0).contains(&memory_usage().unwrap()));
     }
 }

@@ -30,6 +30,7 @@ mod polling;
 mod running;
 mod shutdown;
 mod task_failure;
+mod tuner;
 mod watch;
 mod worker_heartbeat;
 mod workflow_tasks;
@@ -44,6 +45,7 @@ pub use current_client::ClientHandle;
 pub use deployment::DeploymentOptions;
 pub use error::WorkerError;
 pub use shutdown::ShutdownHandle;
+pub use tuner::{ResourceBasedSlots, ResourceController, SlotKind, SlotRequest, SlotSupplier, SlotTask, WorkerTuner};
 #[doc(hidden)]
 pub use watch::{WorkerWatch, watch_workers};
 

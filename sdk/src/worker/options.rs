@@ -7,11 +7,14 @@ use std::time::Duration;
 use super::deployment::DeploymentOptions;
 use super::error::WorkerError;
 use super::polling::PollerBehavior;
+use super::tuner::{SlotKind, WorkerTuner};
 
 /// A worker's options, set and documented by [`WorkerBuilder`](super::WorkerBuilder)'s methods.
 #[derive(Clone, Debug)]
 pub(super) struct Options {
     pub(super) max_cached_workflows: usize,
+    /// Who decides about the slots of each kind. Without a supplier, the numbers below.
+    pub(super) tuner: WorkerTuner,
     pub(super) max_concurrent_workflow_tasks: usize,
     pub(super) max_concurrent_activities: usize,
     pub(super) max_concurrent_local_activities: usize,
@@ -43,6 +46,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             max_cached_workflows: 1000,
+            tuner: WorkerTuner::new(),
             max_concurrent_workflow_tasks: 100,
             max_concurrent_activities: 100,
             max_concurrent_local_activities: 100,
@@ -118,7 +122,7 @@ impl Options {
                 "`nonsticky_to_sticky_poll_ratio` is {ratio}: expected more than 0 and at most 1"
             )));
         }
-        if self.max_cached_workflows > 0 && self.max_concurrent_workflow_tasks == 1 {
+        if self.max_cached_workflows > 0 && self.slots(SlotKind::WorkflowTask) == 1 {
             return Err(WorkerError::new(
                 "`max_concurrent_workflow_tasks` is 1: expected 2 or more, because a worker with a cache polls two \
                  queues; to work without a cache, set `max_cached_workflows(0)`",
@@ -159,10 +163,21 @@ impl Options {
         self
     }
 
+    /// Maximum number of slots of that kind. A supplier may give any number.
+    pub(super) fn slots(&self, kind: SlotKind) -> usize {
+        match kind {
+            _ if self.tuner.supplier(kind).is_some() => usize::MAX,
+            SlotKind::WorkflowTask => self.max_concurrent_workflow_tasks,
+            SlotKind::Activity => self.max_concurrent_activities,
+            SlotKind::LocalActivity => self.max_concurrent_local_activities,
+            SlotKind::NexusTask => 100,
+        }
+    }
+
     /// Splits the pollers between the two queues. There are never more pollers than slots: idle polls could otherwise
     /// hold all slots and starve the other queue.
     pub(super) fn workflow_pollers(&self) -> WorkflowPollers {
-        let slots = self.max_concurrent_workflow_tasks;
+        let slots = self.slots(SlotKind::WorkflowTask);
         let all = self.workflow_task_pollers.unwrap_or(DEFAULT_POLLERS).at_most(slots);
         if self.max_cached_workflows == 0 {
             return WorkflowPollers { normal: all, sticky: None };
@@ -182,7 +197,7 @@ impl Options {
     }
 
     pub(super) fn activity_pollers(&self) -> PollerBehavior {
-        self.activity_task_pollers.unwrap_or(DEFAULT_POLLERS).at_most(self.max_concurrent_activities)
+        self.activity_task_pollers.unwrap_or(DEFAULT_POLLERS).at_most(self.slots(SlotKind::Activity))
     }
 }
 

@@ -149,11 +149,10 @@ fn plugin_info(name: &str) -> PluginInfo {
 fn slots_info(slots: &Slots, before: &mut Ended) -> WorkerSlotsInfo {
     let ended = slots.ended();
     let last = std::mem::replace(before, ended);
-    let used = clamped(slots.used());
     WorkerSlotsInfo {
-        current_available_slots: clamped(slots.total()).saturating_sub(used),
-        current_used_slots: used,
-        slot_supplier_kind: "Fixed".to_string(),
+        current_available_slots: clamped(slots.available()),
+        current_used_slots: clamped(slots.used()),
+        slot_supplier_kind: slots.supplier_kind(),
         total_processed_tasks: ended.all,
         total_failed_tasks: ended.failed,
         last_interval_processed_tasks: ended.all.wrapping_sub(last.all),

@@ -48,6 +48,7 @@ mod structured;
 mod tasks;
 mod timers;
 mod traces;
+mod tuner;
 mod updates;
 mod versions;
 mod worker_commands;

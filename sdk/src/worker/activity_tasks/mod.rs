@@ -43,6 +43,7 @@ use super::current_client::Route;
 use super::metrics::Delivery;
 use super::polling::{PollKind, Polled, Slot, Slots, TaskSource};
 use super::shutdown::Phase;
+use super::tuner::SlotKind;
 use crate::activity::{ActivityCancelReason, ActivityCancellation, ActivityContext, ActivityInfo, ActivityRegistry};
 use crate::client::rpc::Rpc;
 use crate::client::{LONG_POLL_TIMEOUT, RpcError};
@@ -89,9 +90,8 @@ pub(super) enum AttemptEnd {
 impl ActivityWorker {
     /// Must be called within a tokio runtime.
     pub(super) fn new(shared: Arc<WorkerContext>, registry: ActivityRegistry) -> Arc<Self> {
-        let slots = u32::try_from(shared.options.max_concurrent_activities).unwrap_or(u32::MAX);
         let rate = Rate::new(shared.options.max_activities_per_second);
-        let slots = Slots::new(slots, shared.metrics.slots("ActivityWorker"));
+        let slots = shared.slots(SlotKind::Activity);
         let (slots, runtime) = (Arc::new(slots), Handle::current());
         let (attempts, told_of_automatic) = Default::default();
         Arc::new(Self { shared, registry, slots, rate, attempts, told_of_automatic, runtime })
@@ -118,7 +118,7 @@ impl ActivityWorker {
 
     /// Starts an attempt.
     pub(super) fn start(self: &Arc<Self>, task: PollActivityTaskQueueResponse, mut slot: Slot, delivery: Delivery) {
-        slot.begin_task();
+        slot.begin_task(task.activity_type.as_ref().map_or("", |activity_type| &activity_type.name));
         self.shared.metrics.activities().received(&task, delivery);
         let cancellation = ActivityCancellation::new();
         // Registered before the attempt is spawned, because a command may arrive as soon as the task has.

@@ -108,7 +108,7 @@ impl AttemptLoop {
                 Ok(slot) => slot,
                 Err(interrupted) => return self.interrupted(interrupted),
             };
-            slot.begin_task();
+            slot.begin_task(&self.task.activity_type);
             self.metrics().began();
             let began = Instant::now();
             let outcome = self.attempt().await?;

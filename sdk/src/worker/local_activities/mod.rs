@@ -24,6 +24,7 @@ pub(super) use self::run::{LocalRun, RunFactory};
 use super::context::WorkerContext;
 use super::lanes::{LaneMessage, Ticket};
 use super::polling::Slots;
+use super::tuner::SlotKind;
 use crate::activity::{ActivityCancelReason, ActivityCancellation, ActivityRegistry};
 use crate::replay::{LocalActivityResolution, LocalActivityResult, LocalActivityTask};
 
@@ -71,12 +72,11 @@ pub(super) struct Lease {
 impl LocalActivityWorker {
     /// Must be called within a tokio runtime.
     pub(super) fn new(shared: Arc<WorkerContext>, registry: ActivityRegistry) -> Arc<Self> {
-        let slots = u32::try_from(shared.options.max_concurrent_local_activities).unwrap_or(u32::MAX);
-        let slot_metrics = shared.metrics.slots("LocalActivityWorker");
+        let slots = shared.slots(SlotKind::LocalActivity);
         Arc::new(Self {
             shared,
             registry,
-            slots: Slots::new(slots, slot_metrics),
+            slots,
             runtime: Handle::current(),
             post: OnceLock::new(),
             runs: Mutex::default(),

@@ -23,7 +23,7 @@ use crate::metrics::temporal::{
     CACHE_EVICTION, CACHE_HIT, CACHE_MISS, CACHE_SIZE, NUM_POLLERS, SLOTS_AVAILABLE, SLOTS_USED, TemporalMeter,
     WORKER_START,
 };
-use crate::metrics::{Counter, Gauge, Metrics};
+use crate::metrics::{Counter, Gauge, Meter, Metrics};
 use crate::presence;
 
 const FAILURE_REASON: &str = "failure_reason";
@@ -76,7 +76,7 @@ impl WorkerMetrics {
 
     /// Returns the metrics of slots; `worker_type` is Core's name for their kind.
     pub(super) fn slots(&self, worker_type: &str) -> SlotMetrics {
-        SlotMetrics::new(&self.meter.with("worker_type", worker_type))
+        SlotMetrics::new(self.meter.with("worker_type", worker_type))
     }
 
     pub(super) fn polls(&self) -> PollMetrics {
@@ -135,13 +135,24 @@ impl CacheMetrics {
 /// Metrics of the slots for one kind of task.
 #[derive(Debug)]
 pub(super) struct SlotMetrics {
-    pub(super) available: Gauge,
+    /// Made when it is used first: a number that nobody knows must not appear as 0.
+    available: OnceLock<Gauge>,
     pub(super) used: Gauge,
+    meter: TemporalMeter,
 }
 
 impl SlotMetrics {
-    fn new(meter: &TemporalMeter) -> Self {
-        Self { available: meter.gauge(&SLOTS_AVAILABLE), used: meter.gauge(&SLOTS_USED) }
+    fn new(meter: TemporalMeter) -> Self {
+        Self { available: OnceLock::new(), used: meter.gauge(&SLOTS_USED), meter }
+    }
+
+    pub(super) fn available(&self) -> &Gauge {
+        self.available.get_or_init(|| self.meter.gauge(&SLOTS_AVAILABLE))
+    }
+
+    /// Returns a meter with the labels of these slots.
+    pub(super) fn meter(&self) -> Meter {
+        self.meter.of_users()
     }
 }
 

@@ -324,7 +324,7 @@ mod tests {
 
     type Log = Arc<Mutex<Vec<(u64, String)>>>;
 
-    fn poller(slots: u32, answers: Vec<Result<&'static str, RpcError>>) -> (Poller<Script>, Log, Arc<Phases>) {
+    fn poller(slots: usize, answers: Vec<Result<&'static str, RpcError>>) -> (Poller<Script>, Log, Arc<Phases>) {
         let (log, phases) = (Log::default(), Arc::new(Phases::new()));
         let answers = Arc::new(Mutex::new(answers));
         let source = Arc::new(Script { answers, log: log.clone(), held: Mutex::default(), began: Instant::now() });

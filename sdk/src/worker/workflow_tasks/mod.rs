@@ -40,6 +40,7 @@ use super::local_activities::{LocalRun, RunFactory};
 use super::polling::{PollKind, Polled, Slot, Slots, TaskSource, sleep};
 use super::shutdown::Phase;
 use super::task_failure::task_failure;
+use super::tuner::SlotKind;
 use crate::activity::ActivityRegistry;
 use crate::client::{LONG_POLL_TIMEOUT, RpcError};
 use crate::duration::{from_proto, time_from_proto, time_to_proto};
@@ -98,8 +99,7 @@ impl WorkflowWorker {
             metrics: shared.metrics.metrics().clone(),
         };
         let (threads, capacity) = (options.worker_threads, options.max_cached_workflows);
-        let slots = u32::try_from(options.max_concurrent_workflow_tasks).unwrap_or(u32::MAX);
-        let slots = Arc::new(Slots::new(slots, shared.metrics.slots("WorkflowWorker")));
+        let slots = Arc::new(shared.slots(SlotKind::WorkflowTask));
         let cache_metrics = shared.metrics.cache();
         let sticky_queue = (capacity > 0).then(|| format!("{}-{}", shared.identity, uuid::Uuid::new_v4().simple()));
         let behaviors = options.deployment.as_ref().map(|deployment| {
@@ -164,7 +164,7 @@ impl WorkflowWorker {
         if response.task_token.is_empty() {
             return;
         }
-        slot.begin_task();
+        slot.begin_task(response.workflow_type.as_ref().map_or("", |workflow_type| &workflow_type.name));
         let received = Instant::now();
         if self.shared.data_converter().has_codecs() {
             let this = Arc::clone(self);
