@@ -20,6 +20,7 @@ mod function;
 mod item;
 mod marker;
 mod methods;
+mod nexus;
 mod role;
 mod search_attributes;
 mod signature;
@@ -62,6 +63,18 @@ pub fn activity_definitions(options: TokenStream, item: TokenStream) -> TokenStr
 #[proc_macro_attribute]
 pub fn workflow_definition(options: TokenStream, item: TokenStream) -> TokenStream {
     contract::workflow(options.into(), item.into()).into()
+}
+
+#[doc = include_str!("../docs/nexus_service.md")]
+#[proc_macro_attribute]
+pub fn nexus_service(options: TokenStream, item: TokenStream) -> TokenStream {
+    contract::nexus(options.into(), item.into()).into()
+}
+
+#[doc = include_str!("../docs/nexus_handlers.md")]
+#[proc_macro_attribute]
+pub fn nexus_handlers(options: TokenStream, item: TokenStream) -> TokenStream {
+    nexus::handlers(options.into(), item.into()).into()
 }
 
 #[doc = include_str!("../docs/search_attributes.md")]

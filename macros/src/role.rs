@@ -12,6 +12,8 @@ pub(crate) enum Role {
     Update,
     Validator,
     Init,
+    NexusOperation,
+    NexusCancel,
 }
 
 /// The rule for `self`.
@@ -42,6 +44,8 @@ impl Role {
             Self::Update => "an update handler",
             Self::Validator => "an update's validator",
             Self::Init => "an `#[init]` constructor",
+            Self::NexusOperation => "a Nexus operation",
+            Self::NexusCancel => "a method that cancels a Nexus operation",
         }
     }
 
@@ -49,6 +53,7 @@ impl Role {
     pub(crate) fn context(self) -> &'static str {
         match self {
             Self::ActivityFunction | Self::ActivityMethod => "ActivityContext",
+            Self::NexusOperation | Self::NexusCancel => "NexusContext",
             _ => "WorkflowContext",
         }
     }
@@ -56,7 +61,7 @@ impl Role {
     pub(crate) fn receiver(self) -> Receiver {
         match self {
             Self::ActivityFunction | Self::WorkflowFunction | Self::Init => Receiver::Never,
-            Self::ActivityMethod => Receiver::Optional,
+            Self::ActivityMethod | Self::NexusOperation | Self::NexusCancel => Receiver::Optional,
             Self::Run | Self::Signal | Self::Query | Self::Update | Self::Validator => Receiver::Required,
         }
     }
@@ -64,6 +69,7 @@ impl Role {
     pub(crate) fn asyncness(self) -> Asyncness {
         match self {
             Self::ActivityFunction | Self::ActivityMethod | Self::Signal | Self::Update => Asyncness::Optional,
+            Self::NexusOperation | Self::NexusCancel => Asyncness::Optional,
             Self::WorkflowFunction | Self::Run => Asyncness::Required,
             Self::Query | Self::Validator | Self::Init => Asyncness::Never,
         }
@@ -77,6 +83,8 @@ impl Role {
             Self::Query => Some("returns its answer"),
             Self::Init => Some("returns `Self`"),
             Self::Validator => Some("returns `Result<(), WorkflowError>`"),
+            Self::NexusOperation => Some("returns `Result<T, NexusError>`"),
+            Self::NexusCancel => Some("returns `Result<(), NexusError>`"),
             Self::Signal | Self::Update => None,
         }
     }
@@ -84,5 +92,10 @@ impl Role {
     /// Returns true if the code runs on a worker's async threads, so that its futures must be `Send`.
     pub(crate) fn is_activity(self) -> bool {
         matches!(self, Self::ActivityFunction | Self::ActivityMethod)
+    }
+
+    /// Returns true for the handler of a Nexus operation.
+    pub(crate) fn is_nexus(self) -> bool {
+        matches!(self, Self::NexusOperation | Self::NexusCancel)
     }
 }

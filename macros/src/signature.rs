@@ -113,7 +113,7 @@ pub(crate) fn validate_dynamic(callable: &Callable, diagnostics: &mut Diagnostic
         Role::Signal => ("a dynamic signal handler", "name: String, args: RawArguments", 2),
         Role::Query => ("a dynamic query handler", "name: String, args: RawArguments", 2),
         Role::Update => ("a dynamic update handler", "name: String, args: RawArguments", 2),
-        Role::Run | Role::Validator | Role::Init => return,
+        Role::Run | Role::Validator | Role::Init | Role::NexusOperation | Role::NexusCancel => return,
     };
     if callable.is_dynamic && has != takes {
         diagnostics.error(&callable.ident, format!("{what} takes `{parameters}`: it has {has} arguments"));
@@ -180,6 +180,8 @@ fn validate_receiver(sig: &Signature, role: Role, diagnostics: &mut Diagnostics)
             }
             let hint = if role.is_activity() {
                 "all attempts share the value; keep what changes in a `Mutex` or an atomic"
+            } else if role.is_nexus() {
+                "all requests share the value; keep what changes in a `Mutex` or an atomic"
             } else {
                 "the main routine and the handlers share the state; keep what changes in a `State<T>`"
             };
@@ -219,9 +221,11 @@ fn validate_argument(arg: &PatType, role: Role, diagnostics: &mut Diagnostics) {
     let named = last_segment(&arg.ty);
     let is_reference = matches!(&*arg.ty, Type::Reference(_));
     match named.as_deref() {
-        Some(name @ ("ActivityContext" | "WorkflowContext")) if name != context => {
+        Some(name @ ("ActivityContext" | "WorkflowContext" | "NexusContext")) if name != context => {
             let hint = if role.is_activity() {
                 "activities run outside the workflow"
+            } else if role.is_nexus() {
+                "a handler runs for a request, outside workflows"
             } else {
                 "workflow code runs through the workflow's context"
             };
@@ -294,7 +298,9 @@ fn instead_of(reference: &TypeReference) -> String {
 fn is_context(arg: &PatType, role: Role) -> bool {
     let Type::Reference(reference) = &*arg.ty else { return false };
     match last_segment(&reference.elem).as_deref() {
-        Some("ActivityContext" | "WorkflowContext") => last_segment(&reference.elem).as_deref() == Some(role.context()),
+        Some("ActivityContext" | "WorkflowContext" | "NexusContext") => {
+            last_segment(&reference.elem).as_deref() == Some(role.context())
+        }
         Some(name) if name.ends_with("Context") => true,
         _ => matches!(&*arg.pat, Pat::Ident(name)
             if matches!(name.ident.to_string().as_str(), "ctx" | "_ctx" | "context" | "_context")),
@@ -303,7 +309,7 @@ fn is_context(arg: &PatType, role: Role) -> bool {
 
 /// Returns true if a type is named like a context, with or without a reference.
 fn is_named_context(ty: &Type) -> bool {
-    matches!(last_segment(ty).as_deref(), Some("ActivityContext" | "WorkflowContext"))
+    matches!(last_segment(ty).as_deref(), Some("ActivityContext" | "WorkflowContext" | "NexusContext"))
 }
 
 /// Returns the last name in a type's path, without references.

@@ -4,6 +4,8 @@
 //! alias: what a function returns, if a query returns a `Result`, if a struct is a workflow.
 
 mod contracts;
+#[cfg(feature = "worker")]
+mod nexus;
 
 use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
@@ -27,6 +29,11 @@ pub use contracts::{
     Expected, all_are_implemented, implements_activity, implements_query, implements_signal, implements_update,
     implements_workflow, is_same_text,
 };
+
+#[cfg(feature = "worker")]
+pub use crate::nexus::{NexusContext, NexusHandlers, NexusRegistry};
+#[cfg(feature = "worker")]
+pub use nexus::{NexusArgument, NexusReturn, nexus_argument, nexus_cancelled, nexus_started};
 
 pub use crate::converter::{PayloadError, PayloadReader, PayloadWriter, to_payload};
 pub use crate::definition::{

@@ -19,7 +19,7 @@ mod history;
 #[cfg(any(feature = "codec-server", feature = "prometheus"))]
 mod http_server;
 mod into_shared;
-mod nexus;
+mod nexus_operation;
 mod presence;
 mod priority;
 mod retry_policy;
@@ -45,6 +45,8 @@ pub mod plugin;
 // Pages without code: only the documentation and its tests need them.
 #[cfg(all(any(doc, doctest), feature = "worker"))]
 pub mod guide;
+#[cfg(feature = "worker")]
+pub mod nexus;
 #[cfg(feature = "otel")]
 pub mod otel;
 #[cfg(feature = "worker")]
@@ -53,8 +55,8 @@ pub mod replayer;
 pub mod worker;
 
 pub use abide_macros::{
-    ApplicationError, SearchAttributes, activities, activity, activity_definitions, workflow, workflow_definition,
-    workflow_methods,
+    ApplicationError, SearchAttributes, activities, activity, activity_definitions, nexus_handlers, nexus_service,
+    workflow, workflow_definition, workflow_methods,
 };
 pub use activity::{ActivityContext, ActivityInfo};
 pub use activity_defaults::ActivityDefaults;
@@ -74,7 +76,9 @@ pub use failure::{
 pub use header::Headers;
 pub use history::{History, HistoryError};
 pub use into_shared::IntoShared;
-pub use nexus::NexusOperation;
+#[cfg(feature = "worker")]
+pub use nexus::{NexusContext, NexusError, NexusStart};
+pub use nexus_operation::NexusOperation;
 pub use priority::Priority;
 #[doc(inline)]
 pub use replay::{Nondeterminism, NondeterminismKind};
@@ -179,6 +183,12 @@ mod macros {
     struct Workflow;
     #[doc = include_str!("../../macros/docs/workflow_methods.md")]
     struct WorkflowMethods;
+    #[cfg(feature = "worker")]
+    #[doc = include_str!("../../macros/docs/nexus_service.md")]
+    struct NexusService;
+    #[cfg(feature = "worker")]
+    #[doc = include_str!("../../macros/docs/nexus_handlers.md")]
+    struct NexusHandlers;
     #[doc = include_str!("../../macros/docs/application_error.md")]
     struct ApplicationError;
 }

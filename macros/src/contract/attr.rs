@@ -9,14 +9,15 @@ use super::model::{Kind, Role};
 use crate::attr::{Options, is_ours};
 use crate::diagnostics::Diagnostics;
 
-/// Reads the options of `#[workflow_definition(name = "..")]`. `#[activity_definitions]` has none.
+/// Reads the options of `#[workflow_definition(name = "..")]` and `#[nexus_service(name = "..")]`. `#[activity_definitions]`
+/// has none.
 pub(super) fn contract_name(kind: Kind, tokens: TokenStream, diagnostics: &mut Diagnostics) -> Option<LitStr> {
     match kind {
         Kind::Activities => {
             crate::attr::no_options(&tokens, kind.attribute(), diagnostics);
             None
         }
-        Kind::Workflow => {
+        Kind::Workflow | Kind::Nexus => {
             let mut options = Options::parse(tokens, "expected `name = \"..\"`, the name on the wire", diagnostics);
             only_a_name(&mut options, diagnostics);
             options.name

@@ -36,11 +36,26 @@ fn constant(contract: &Contract, definition: &Definition) -> TokenStream {
         Some(output) => quote!(#output),
         None => quote!(()),
     };
+    if definition.role == Role::NexusOperation {
+        let input = match args.as_slice() {
+            [input] => quote!(#input),
+            _ => quote!(()),
+        };
+        let (service, name) = (&contract.name, &definition.name);
+        return quote! {
+            #(#cfgs)*
+            #(#shown)*
+            #[allow(non_upper_case_globals, dead_code)]
+            #vis const #ident: ::abide::#ty<#input, #output> = ::abide::#ty::new(#service, #name);
+        };
+    }
     let signature = quote_spanned!(at(ident)=> fn(#(#args),*) -> #output);
     let (types, name) = match definition.role {
         Role::Activity => (quote!(#signature), &definition.name),
         Role::Run => (quote!(#host, #signature), &contract.name),
-        Role::Signal | Role::Query | Role::Update => (quote!(#host, #signature), &definition.name),
+        Role::Signal | Role::Query | Role::Update | Role::NexusOperation => {
+            (quote!(#host, #signature), &definition.name)
+        }
     };
     quote! {
         #(#cfgs)*

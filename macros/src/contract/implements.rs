@@ -29,6 +29,8 @@ fn check_one(contract: &Path, self_ty: &Type, method: &Method) -> Option<TokenSt
         role::Role::Query => Role::Query,
         role::Role::Update => Role::Update,
         role::Role::Validator | role::Role::Init => return None,
+        // They are checked where they are registered.
+        role::Role::NexusOperation | role::Role::NexusCancel => return None,
     };
     let (ident, name, check) = (&method.callable.ident, &method.name, format_ident!("{}", role.check()));
     // The name of the main routine is the contract's.

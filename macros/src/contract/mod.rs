@@ -1,4 +1,4 @@
-//! `#[activity_definitions]` and `#[workflow_definition]` on traits: definitions without bodies, and the check that an
+//! `#[activity_definitions]`, `#[workflow_definition]` and `#[nexus_service]` on traits: definitions without bodies, and the check that an
 //! impl block implements them.
 
 mod attr;
@@ -24,6 +24,11 @@ pub(crate) fn activities(options: TokenStream, item: TokenStream) -> TokenStream
 /// Expands `#[workflow_definition]` on a trait.
 pub(crate) fn workflow(options: TokenStream, item: TokenStream) -> TokenStream {
     contract(Kind::Workflow, options, item)
+}
+
+/// Expands `#[nexus_service]` on a trait.
+pub(crate) fn nexus(options: TokenStream, item: TokenStream) -> TokenStream {
+    contract(Kind::Nexus, options, item)
 }
 
 fn contract(kind: Kind, options: TokenStream, item: TokenStream) -> TokenStream {

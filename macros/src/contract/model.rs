@@ -12,6 +12,7 @@ use crate::diagnostics::Diagnostics;
 pub(crate) enum Kind {
     Activities,
     Workflow,
+    Nexus,
 }
 
 /// The definition that a function of a contract stands for.
@@ -22,14 +23,15 @@ pub(crate) enum Role {
     Signal,
     Query,
     Update,
+    NexusOperation,
 }
 
-/// A trait with `#[activity_definitions]` or `#[workflow_definition]`.
+/// A trait with `#[activity_definitions]`, `#[workflow_definition]` or `#[nexus_service]`.
 pub(crate) struct Contract {
     pub(crate) kind: Kind,
     /// The trait without its functions.
     pub(crate) item: ItemTrait,
-    /// Name of the workflow type on the wire.
+    /// Name of the workflow type or of the service on the wire.
     pub(crate) name: LitStr,
     pub(crate) definitions: Vec<Definition>,
 }
@@ -69,6 +71,7 @@ impl Definition {
         let (role, name) = match (take_role(kind, &mut function.attrs, diagnostics), kind) {
             (Some(found), _) => found,
             (None, Kind::Activities) => (Role::Activity, None),
+            (None, Kind::Nexus) => (Role::NexusOperation, None),
             (None, Kind::Workflow) => {
                 let text = "what is it? Put `#[run]`, `#[signal]`, `#[query]` or `#[update]` on this function";
                 diagnostics.error(&function.sig.ident, text);
@@ -100,6 +103,7 @@ impl Kind {
         match self {
             Self::Activities => "activity_definitions",
             Self::Workflow => "workflow_definition",
+            Self::Nexus => "nexus_service",
         }
     }
 
@@ -107,6 +111,7 @@ impl Kind {
         match self {
             Self::Activities => &[Role::Activity],
             Self::Workflow => &[Role::Run, Role::Signal, Role::Query, Role::Update],
+            Self::Nexus => &[Role::NexusOperation],
         }
     }
 }
@@ -120,6 +125,7 @@ impl Role {
             Self::Signal => "signal",
             Self::Query => "query",
             Self::Update => "update",
+            Self::NexusOperation => "nexus_operation",
         }
     }
 
@@ -131,10 +137,11 @@ impl Role {
             Self::Signal => "SignalContract",
             Self::Query => "QueryContract",
             Self::Update => "UpdateContract",
+            Self::NexusOperation => "NexusOperation",
         }
     }
 
-    /// The check that a definition implements it.
+    /// The check that a definition implements it. A Nexus operation is checked where it is registered.
     pub(crate) fn check(self) -> &'static str {
         match self {
             Self::Activity => "implements_activity",
@@ -142,6 +149,7 @@ impl Role {
             Self::Signal => "implements_signal",
             Self::Query => "implements_query",
             Self::Update => "implements_update",
+            Self::NexusOperation => "nexus_argument",
         }
     }
 }

@@ -28,6 +28,12 @@ pub(super) fn contract(contract: &mut Contract, diagnostics: &mut Diagnostics) {
                 "this contract has no activity: write `fn name(argument: Type) -> Result;`",
             );
         }
+        Kind::Nexus if contract.definitions.is_empty() => {
+            diagnostics.error(
+                &contract.item.ident,
+                "this contract has no operation: write `fn name(argument: Type) -> Result;`",
+            );
+        }
         Kind::Workflow if count(Role::Run) == 0 => {
             diagnostics.error(
                 &contract.item.ident,
@@ -39,7 +45,7 @@ pub(super) fn contract(contract: &mut Contract, diagnostics: &mut Diagnostics) {
             let second = second.map(Definition::ident);
             diagnostics.error(second, "there is already a `#[run]`: a workflow has only one");
         }
-        Kind::Activities | Kind::Workflow => {}
+        Kind::Activities | Kind::Workflow | Kind::Nexus => {}
     }
 }
 
@@ -57,12 +63,14 @@ fn signature(definition: &Definition, diagnostics: &mut Diagnostics) {
     if !sig.generics.params.is_empty() {
         diagnostics.error(&sig.generics, "a definition cannot be generic: it is found by its name");
     }
-    if definition.args.len() > MAX_ARGUMENTS {
+    if definition.role == Role::NexusOperation && definition.args.len() > 1 {
+        diagnostics.error(&sig.ident, "a Nexus operation takes one argument at most: put them into a struct");
+    } else if definition.args.len() > MAX_ARGUMENTS {
         let text = format!("a definition has at most {MAX_ARGUMENTS} arguments: put them into a struct");
         diagnostics.error(&sig.ident, text);
     }
     for ty in &definition.args {
-        if is_named(ty, "WorkflowContext") || is_named(ty, "ActivityContext") {
+        if ["WorkflowContext", "ActivityContext", "NexusContext"].iter().any(|context| is_named(ty, context)) {
             diagnostics.error(ty, "a definition has no context: name only the arguments that are sent");
         }
     }

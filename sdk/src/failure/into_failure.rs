@@ -43,7 +43,7 @@ impl<E: Into<BoxedError> + 'static> IntoFailure for E {
 }
 
 /// Returns the type name for the failure; empty if the type does not describe the error.
-pub(super) fn type_name_of<E: 'static>() -> &'static str {
+pub(crate) fn type_name_of<E: 'static>() -> &'static str {
     let unnamed = [
         TypeId::of::<BoxedError>(),
         TypeId::of::<String>(),

@@ -32,6 +32,8 @@ pub use child_workflow::ChildWorkflowFailure;
 pub use converter::{FailureConverter, RaisedError};
 pub use external_workflow::ExternalWorkflowFailure;
 pub use into_failure::IntoFailure;
+#[cfg(feature = "worker")]
+pub(crate) use into_failure::type_name_of;
 pub use nexus_operation::{NexusHandlerErrorType, NexusOperationFailure};
 pub use operation::{ActivityFailure, Cancelled};
 pub use recorded::{Failure, FailureKind, RetryState, TimeoutType};
@@ -50,6 +52,8 @@ pub(crate) use converter::converted_failure;
 #[cfg(feature = "worker")]
 pub(crate) use encode::application_failure;
 pub(crate) use offer::offer;
+#[cfg(feature = "worker")]
+pub(crate) use offer::offered;
 pub(crate) use workflow_error::WorkflowErrorKind;
 
 /// The `source` of failures made by this crate.

@@ -149,21 +149,29 @@ impl std::error::Error for NexusOperationFailure {
     }
 }
 
+/// The names that Nexus defines.
+const NAMES: [(&str, NexusHandlerErrorType); 11] = [
+    ("BAD_REQUEST", NexusHandlerErrorType::BadRequest),
+    ("UNAUTHENTICATED", NexusHandlerErrorType::Unauthenticated),
+    ("UNAUTHORIZED", NexusHandlerErrorType::Unauthorized),
+    ("NOT_FOUND", NexusHandlerErrorType::NotFound),
+    ("REQUEST_TIMEOUT", NexusHandlerErrorType::RequestTimeout),
+    ("CONFLICT", NexusHandlerErrorType::Conflict),
+    ("RESOURCE_EXHAUSTED", NexusHandlerErrorType::ResourceExhausted),
+    ("INTERNAL", NexusHandlerErrorType::Internal),
+    ("NOT_IMPLEMENTED", NexusHandlerErrorType::NotImplemented),
+    ("UNAVAILABLE", NexusHandlerErrorType::Unavailable),
+    ("UPSTREAM_TIMEOUT", NexusHandlerErrorType::UpstreamTimeout),
+];
+
 impl NexusHandlerErrorType {
     pub(crate) fn from_name(name: &str) -> Self {
-        match name {
-            "BAD_REQUEST" => Self::BadRequest,
-            "UNAUTHENTICATED" => Self::Unauthenticated,
-            "UNAUTHORIZED" => Self::Unauthorized,
-            "NOT_FOUND" => Self::NotFound,
-            "REQUEST_TIMEOUT" => Self::RequestTimeout,
-            "CONFLICT" => Self::Conflict,
-            "RESOURCE_EXHAUSTED" => Self::ResourceExhausted,
-            "INTERNAL" => Self::Internal,
-            "NOT_IMPLEMENTED" => Self::NotImplemented,
-            "UNAVAILABLE" => Self::Unavailable,
-            "UPSTREAM_TIMEOUT" => Self::UpstreamTimeout,
-            _ => Self::Unknown,
-        }
+        NAMES.iter().find(|(known, _)| *known == name).map_or(Self::Unknown, |(_, kind)| *kind)
+    }
+
+    /// Returns the name on the wire. Nexus has none for an unknown type, so it is sent as an internal error.
+    #[cfg(feature = "worker")]
+    pub(crate) fn name(self) -> &'static str {
+        NAMES.iter().find(|(_, kind)| *kind == self).map_or("INTERNAL", |(name, _)| name)
     }
 }

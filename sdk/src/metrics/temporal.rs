@@ -93,6 +93,16 @@ mod of_workers {
             "Attempts of local activities that ended as cancelled";
         LOCAL_ACTIVITY_SUCCEED_ENDTOEND_LATENCY = Histogram "local_activity_succeed_endtoend_latency":
             "Time from the scheduling of a local activity to its success, with all attempts";
+
+        NEXUS_POLL_NO_TASK = Counter "nexus_poll_no_task": "Polls that brought no Nexus task";
+        NEXUS_TASK_SCHEDULE_TO_START_LATENCY = Histogram "nexus_task_schedule_to_start_latency":
+            "Time that a Nexus request waited for a worker";
+        NEXUS_TASK_EXECUTION_LATENCY = Histogram "nexus_task_execution_latency":
+            "Time that the handler of a Nexus request took";
+        NEXUS_TASK_EXECUTION_FAILED = Counter "nexus_task_execution_failed":
+            "Nexus requests that ended with an error, in time or too late";
+        NEXUS_TASK_ENDTOEND_LATENCY = Histogram "nexus_task_endtoend_latency":
+            "Time from a Nexus request to the delivery of its answer";
     }
 }
 

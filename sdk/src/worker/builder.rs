@@ -19,6 +19,7 @@ use crate::definition::{Workflow, WorkflowDefinition};
 use crate::interceptor::activity::ActivityInterceptor;
 use crate::interceptor::workflow::WorkflowInterceptor;
 use crate::into_shared::IntoShared;
+use crate::nexus::{NexusHandlers, NexusRegistry};
 use crate::plugin::{Plugin, Plugins};
 use crate::runtime::{WorkflowErrorType, WorkflowRegistry};
 use crate::workflow::WorkflowImplementation;
@@ -45,6 +46,7 @@ pub struct WorkerBuilder<State = NothingRegistered> {
     workflows: WorkflowRegistry,
     activities: ActivityRegistry,
     activity_interceptors: Vec<Arc<dyn ActivityInterceptor>>,
+    nexus: NexusRegistry,
     plugins: Plugins,
     options: Options,
     /// The configurations of the second worker; more than one is refused.
@@ -56,7 +58,7 @@ pub struct WorkerBuilder<State = NothingRegistered> {
 #[derive(Debug)]
 pub struct NothingRegistered;
 
-/// State of a [`WorkerBuilder`] with at least one workflow or activity registered.
+/// State of a [`WorkerBuilder`] with at least one workflow, activity or Nexus handler registered.
 #[derive(Debug)]
 pub struct Registered;
 
@@ -72,7 +74,8 @@ pub struct Registered;
 #[diagnostic::on_unimplemented(
     message = "nothing is registered with this worker",
     label = "this worker has nothing to run",
-    note = "before `.build()`, register what it runs: `.workflow(process_order)` or `.activities(charge_card)`"
+    note = "before `.build()`, register what it runs: `.workflow(process_order)`, `.activities(charge_card)` or \
+            `.nexus_handlers(bank)`"
 )]
 pub trait SomethingRegistered {}
 
@@ -86,6 +89,7 @@ impl WorkerBuilder {
             workflows: WorkflowRegistry::default(),
             activities: ActivityRegistry::default(),
             activity_interceptors: Vec::new(),
+            nexus: NexusRegistry::default(),
             plugins: client.connection().plugins().clone(),
             options: Options::default(),
             own_queues: Vec::new(),
@@ -145,6 +149,40 @@ impl<State> WorkerBuilder<State> {
     pub fn activity_interceptor(mut self, interceptor: impl IntoShared<dyn ActivityInterceptor>) -> Self {
         self.activity_interceptors.push(interceptor.into_shared());
         self
+    }
+
+    /// Registers the handlers of a Nexus service: a value whose impl block has
+    /// [`nexus_handlers`](macro@crate::nexus_handlers).
+    ///
+    /// ```no_run
+    /// # use abide::prelude::*;
+    /// # use abide::worker::WorkerError;
+    /// use abide::{NexusContext, NexusError};
+    ///
+    /// #[abide::nexus_service]
+    /// pub trait Payments {
+    ///     fn charge(cents: u64) -> String;
+    /// }
+    ///
+    /// struct Bank;
+    ///
+    /// #[abide::nexus_handlers(implements = Payments)]
+    /// impl Bank {
+    ///     #[nexus_operation]
+    ///     async fn charge(&self, cents: u64) -> Result<String, NexusError> {
+    ///         Ok(format!("{cents} cents"))
+    ///     }
+    /// }
+    ///
+    /// # async fn start(client: &Client) -> Result<(), WorkerError> {
+    /// // An endpoint of the server leads to this task queue.
+    /// Worker::builder(client, "payments").nexus_handlers(Bank).build()?.run().await
+    /// # }
+    /// # fn main() {}
+    /// ```
+    pub fn nexus_handlers(mut self, handlers: impl NexusHandlers) -> WorkerBuilder<Registered> {
+        handlers.register(&mut self.nexus);
+        self.registered()
     }
 
     /// Adds a plugin, as a value or as an `Arc`. It configures this worker when it is built, after the plugins of the
@@ -249,6 +287,12 @@ impl<State> WorkerBuilder<State> {
         self
     }
 
+    /// Maximum concurrent Nexus requests, polls included. Default: 100.
+    pub fn max_concurrent_nexus_tasks(mut self, tasks: usize) -> Self {
+        self.options.max_concurrent_nexus_tasks = tasks;
+        self
+    }
+
     /// Maximum eager activities per workflow task. The worker starts an eager activity at once, without going through
     /// the task queue. They use only free slots of `max_concurrent_activities`. Default: 3.
     pub fn max_eager_activity_reservations_per_workflow_task(mut self, activities: usize) -> Self {
@@ -279,6 +323,13 @@ impl<State> WorkerBuilder<State> {
         self
     }
 
+    /// Like [`workflow_task_poller_behavior`](Self::workflow_task_poller_behavior), for Nexus requests. The number never
+    /// exceeds `max_concurrent_nexus_tasks`.
+    pub fn nexus_task_poller_behavior(mut self, behavior: PollerBehavior) -> Self {
+        self.options.nexus_task_pollers = Some(behavior);
+        self
+    }
+
     /// Share of the workflow task pollers that poll the normal queue, for runs not cached here: above 0, at most 1.
     /// Applies to a simple maximum of pollers. Default: 0.2.
     pub fn nonsticky_to_sticky_poll_ratio(mut self, ratio: f64) -> Self {
@@ -292,9 +343,10 @@ impl<State> WorkerBuilder<State> {
         self
     }
 
-    /// Time that activities may continue after [`ShutdownHandle::shutdown`](super::ShutdownHandle::shutdown) before
-    /// they are cancelled. An activity that has not stopped 10 s after that is dropped, and its attempt fails. Default:
-    /// 0.
+    /// Time that activities and Nexus handlers may continue after
+    /// [`ShutdownHandle::shutdown`](super::ShutdownHandle::shutdown) before they are cancelled. An activity that has not
+    /// stopped 10 s after that is dropped, and its attempt fails. A handler is dropped, too, and the server repeats the
+    /// request. Default: 0.
     pub fn graceful_shutdown_timeout(mut self, timeout: Duration) -> Self {
         self.options.graceful_shutdown_timeout = timeout;
         self
@@ -413,6 +465,7 @@ impl<State> WorkerBuilder<State> {
             workflows: self.workflows,
             activities: self.activities,
             activity_interceptors: self.activity_interceptors,
+            nexus: self.nexus,
             plugins: self.plugins,
             options: self.options,
             own_queues: self.own_queues,
@@ -460,6 +513,12 @@ impl WorkerBuilder<Registered> {
         };
         check_duplicates("workflow", self.workflows.duplicates())?;
         check_duplicates("activity", self.activities.duplicates())?;
+        if let Some(name) = self.nexus.duplicates().next() {
+            return Err(WorkerError::new(format!(
+                "the Nexus operation `{name}` is registered twice: a worker serves a service with one value; remove the \
+                 other, or give its contract another name with `#[nexus_service(name = \"..\")]`"
+            )));
+        }
         self.options.check()?;
         deployment::check(self.options.deployment.as_ref(), &self.workflows)?;
         if let Some(name) = self.workflows.failure_errors_of_unknown() {
@@ -468,10 +527,10 @@ impl WorkerBuilder<Registered> {
                  it with `.workflow({name})`, or remove the option"
             )));
         }
-        if self.workflows.is_empty() && self.activities.is_empty() {
+        if self.workflows.is_empty() && self.activities.is_empty() && self.nexus.is_empty() {
             return Err(WorkerError::new(
                 "nothing is registered with this worker: neither the values given to `.activities(..)` nor the plugins \
-                 have a workflow or an activity",
+                 have a workflow, an activity or a Nexus operation",
             ));
         }
         Ok(Worker {
@@ -479,6 +538,7 @@ impl WorkerBuilder<Registered> {
             task_queue: self.task_queue,
             workflows: self.workflows,
             activities: self.activities,
+            nexus: self.nexus,
             options: self.options,
             phases: Arc::new(Phases::new()),
             own: own.map(Box::new),
@@ -494,13 +554,14 @@ impl WorkerBuilder<Registered> {
             workflows: WorkflowRegistry::default(),
             activities: ActivityRegistry::default(),
             activity_interceptors: self.activity_interceptors.clone(),
+            nexus: NexusRegistry::default(),
             // They have set the interceptors and options that this queue inherits.
             plugins: Plugins::default(),
             options: own_queue::options(&self.options),
             own_queues: Vec::new(),
             state: PhantomData,
         });
-        own_queue::check(&own.workflows, &own.own_queues)?;
+        own_queue::check(&own.workflows, &own.nexus, &own.own_queues)?;
         own_queue::connect(&own.task_queue, &own.options, &mut own.activities, &mut self.activities);
         let mut own = own.build()?;
         // So that `Worker::client_handle` replaces the client of both.
@@ -515,6 +576,7 @@ impl<State> std::fmt::Debug for WorkerBuilder<State> {
             .field("task_queue", &self.task_queue)
             .field("workflows", &self.workflows)
             .field("activities", &self.activities)
+            .field("nexus", &self.nexus)
             .field("options", &self.options)
             .finish_non_exhaustive()
     }

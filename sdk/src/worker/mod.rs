@@ -8,6 +8,7 @@
 //! poller -- slot, poll --> lane -- verdict --> task: answer (and the next task, if the server sends one along)
 //! lane -- local activities --> tasks: attempts -- outcome, heartbeat --> lane (while the workflow task is open)
 //! poller -- slot, poll --> task: activity, heartbeats, answer
+//! poller -- slot, poll --> task: Nexus handler, answer
 //! poller of commands -- command --> the activity that is to stop
 //! ```
 
@@ -24,6 +25,7 @@ mod lanes;
 mod limits;
 mod local_activities;
 mod metrics;
+mod nexus_tasks;
 mod options;
 mod own_queue;
 mod polling;
@@ -55,6 +57,7 @@ use self::running::RunningWorker;
 use self::shutdown::{Phase, Phases};
 use crate::activity::ActivityRegistry;
 use crate::client::Client;
+use crate::nexus::NexusRegistry;
 #[doc(inline)]
 pub use crate::runtime::WorkflowErrorType;
 use crate::runtime::WorkflowRegistry;
@@ -79,6 +82,7 @@ pub struct Worker {
     task_queue: String,
     workflows: WorkflowRegistry,
     activities: ActivityRegistry,
+    nexus: NexusRegistry,
     options: Options,
     phases: Arc<Phases>,
     /// The second worker, which serves the own queue.
@@ -157,6 +161,7 @@ impl fmt::Debug for Worker {
             .field("task_queue", &self.task_queue)
             .field("workflows", &self.workflows)
             .field("activities", &self.activities)
+            .field("nexus", &self.nexus)
             .field("options", &self.options)
             .finish_non_exhaustive()
     }

@@ -18,11 +18,13 @@ pub(super) struct Options {
     pub(super) max_concurrent_workflow_tasks: usize,
     pub(super) max_concurrent_activities: usize,
     pub(super) max_concurrent_local_activities: usize,
+    pub(super) max_concurrent_nexus_tasks: usize,
     pub(super) max_eager_activity_reservations_per_workflow_task: usize,
     pub(super) disable_eager_activity_execution: bool,
     /// Always set once the worker has started: the default depends on the namespace.
     pub(super) workflow_task_pollers: Option<PollerBehavior>,
     pub(super) activity_task_pollers: Option<PollerBehavior>,
+    pub(super) nexus_task_pollers: Option<PollerBehavior>,
     pub(super) nonsticky_to_sticky_poll_ratio: f64,
     pub(super) sticky_queue_schedule_to_start_timeout: Duration,
     pub(super) graceful_shutdown_timeout: Duration,
@@ -50,10 +52,12 @@ impl Default for Options {
             max_concurrent_workflow_tasks: 100,
             max_concurrent_activities: 100,
             max_concurrent_local_activities: 100,
+            max_concurrent_nexus_tasks: 100,
             max_eager_activity_reservations_per_workflow_task: 3,
             disable_eager_activity_execution: false,
             workflow_task_pollers: None,
             activity_task_pollers: None,
+            nexus_task_pollers: None,
             nonsticky_to_sticky_poll_ratio: 0.2,
             sticky_queue_schedule_to_start_timeout: Duration::from_secs(10),
             graceful_shutdown_timeout: Duration::ZERO,
@@ -95,6 +99,7 @@ impl Options {
             ("max_concurrent_workflow_tasks", self.max_concurrent_workflow_tasks),
             ("max_concurrent_activities", self.max_concurrent_activities),
             ("max_concurrent_local_activities", self.max_concurrent_local_activities),
+            ("max_concurrent_nexus_tasks", self.max_concurrent_nexus_tasks),
             ("worker_threads", self.worker_threads),
         ];
         if let Some((name, _)) = positive.iter().find(|(_, value)| *value == 0) {
@@ -103,6 +108,7 @@ impl Options {
         let pollers = [
             ("workflow_task_poller_behavior", self.workflow_task_pollers),
             ("activity_task_poller_behavior", self.activity_task_pollers),
+            ("nexus_task_poller_behavior", self.nexus_task_pollers),
         ];
         for (name, behavior) in pollers {
             behavior.map_or(Ok(()), |behavior| behavior.check(name))?;
@@ -160,6 +166,7 @@ impl Options {
         let default = if autoscaling_by_default { PollerBehavior::autoscaling() } else { DEFAULT_POLLERS };
         self.workflow_task_pollers.get_or_insert(default);
         self.activity_task_pollers.get_or_insert(default);
+        self.nexus_task_pollers.get_or_insert(default);
         self
     }
 
@@ -198,6 +205,10 @@ impl Options {
 
     pub(super) fn activity_pollers(&self) -> PollerBehavior {
         self.activity_task_pollers.unwrap_or(DEFAULT_POLLERS).at_most(self.slots(SlotKind::Activity))
+    }
+
+    pub(super) fn nexus_pollers(&self) -> PollerBehavior {
+        self.nexus_task_pollers.unwrap_or(DEFAULT_POLLERS).at_most(self.max_concurrent_nexus_tasks)
     }
 }
 
@@ -266,6 +277,8 @@ mod tests {
         assert!(refused(ratio).contains("nonsticky_to_sticky_poll_ratio"));
         let rate = Options { max_activities_per_second: Some(0.0), ..Default::default() };
         assert!(refused(rate).contains("`max_activities_per_second` is 0"));
+        let slots = Options { max_concurrent_nexus_tasks: 0, ..Default::default() };
+        assert!(refused(slots).contains("`max_concurrent_nexus_tasks` is 0"));
         let heartbeats = Options { worker_heartbeat_interval: Some(Duration::ZERO), ..Default::default() };
         assert!(refused(heartbeats).contains("`worker_heartbeat_interval` is 0"));
         let pollers = Options { workflow_task_pollers: Some(PollerBehavior::SimpleMaximum(0)), ..Default::default() };

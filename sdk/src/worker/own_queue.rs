@@ -15,6 +15,7 @@ use crate::activity::{ActivityContext, ActivityFuture, ActivityRegistry, Registe
 use crate::converter::to_payload;
 use crate::definition::ActivityDefinition;
 use crate::failure::{ActivityError, ApplicationFailure, ErrorCategory};
+use crate::nexus::NexusRegistry;
 use crate::runtime::WorkflowRegistry;
 use crate::workflow::OWN_QUEUE;
 
@@ -54,11 +55,20 @@ pub(super) fn options(of_worker: &Options) -> Options {
 ///
 /// # Errors
 /// Returns an error if it is more than activities.
-pub(super) fn check(workflows: &WorkflowRegistry, own_queues: &[Configure]) -> Result<(), WorkerError> {
+pub(super) fn check(
+    workflows: &WorkflowRegistry,
+    nexus: &NexusRegistry,
+    own_queues: &[Configure],
+) -> Result<(), WorkerError> {
     if !workflows.is_empty() {
         return Err(WorkerError::new(
             "a workflow is registered in `own_queue`, whose queue is only for activities: register it with the worker \
              itself",
+        ));
+    }
+    if !nexus.is_empty() {
+        return Err(WorkerError::new(
+            "a Nexus handler is registered in `own_queue`, to which no endpoint leads: register it with the worker itself",
         ));
     }
     if !own_queues.is_empty() {

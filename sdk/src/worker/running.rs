@@ -17,6 +17,7 @@ use super::context::WorkerContext;
 use super::error::WorkerError;
 use super::limits::Limits;
 use super::metrics::WorkerMetrics;
+use super::nexus_tasks::{NexusTaskSource, NexusWorker};
 use super::polling::{
     Outage, PollKind, PollerBehavior, Pollers, Polls, Slots, TaskSource, WantedPolls, poller_panicked,
 };
@@ -27,6 +28,7 @@ use super::workflow_tasks::{WorkflowTaskSource, WorkflowWorker};
 use super::{Worker, build_id};
 use crate::client::eager::EagerWorker;
 use crate::client::worker_commands::CommandedWorker;
+use crate::nexus::NexusRegistry;
 
 /// Maximum time for the server to end the polls of a worker that shuts down.
 const POLLS_END: Duration = Duration::from_secs(5);
@@ -49,6 +51,7 @@ pub(super) struct RunningWorker {
     shared: Arc<WorkerContext>,
     workflows: Option<Arc<WorkflowWorker>>,
     activities: Option<Arc<ActivityWorker>>,
+    nexus: Option<Arc<NexusWorker>>,
     pollers: JoinSet<Result<(), WorkerError>>,
     watchdog: JoinSet<()>,
     polls: Arc<Polls>,
@@ -87,6 +90,7 @@ impl RunningWorker {
             shared,
             workflows: None,
             activities: None,
+            nexus: None,
             pollers: JoinSet::new(),
             watchdog: JoinSet::new(),
             polls,
@@ -94,6 +98,7 @@ impl RunningWorker {
             _guard: guard,
         };
         let outage = Arc::new(Outage::default());
+        this.start_nexus(std::mem::take(&mut worker.nexus), &outage);
         if !worker.workflows.is_empty() {
             this.start_workflows(worker, &outage)?;
         } else {
@@ -153,6 +158,17 @@ impl RunningWorker {
         self.activities = Some(activities);
     }
 
+    fn start_nexus(&mut self, registry: NexusRegistry, outage: &Arc<Outage>) {
+        if registry.is_empty() {
+            return;
+        }
+        let nexus = NexusWorker::new(Arc::clone(&self.shared), registry);
+        let worker = Arc::clone(&nexus);
+        let source = move || NexusTaskSource::new(&worker);
+        self.start_pollers(source, self.shared.options.nexus_pollers(), nexus.slots(), outage);
+        self.nexus = Some(nexus);
+    }
+
     #[expect(clippy::disallowed_methods, reason = "the server is told the time of this machine")]
     fn start_heartbeats(&mut self) {
         let wanted = self.shared.options.worker_heartbeat_interval;
@@ -161,6 +177,7 @@ impl RunningWorker {
             shared: Arc::clone(&self.shared),
             workflows: self.workflows.clone(),
             activities: self.activities.clone(),
+            nexus: self.nexus.clone(),
             polls: Arc::clone(&self.polls),
             started: SystemTime::now(),
             before: Mutex::new(Before::begin()),
@@ -226,7 +243,7 @@ impl RunningWorker {
         }
         phases.advance(Phase::PollsCut);
         join_all(&mut self.pollers, &mut failure).await;
-        tokio::join!(self.workflow_tasks_end(), self.activities_end());
+        tokio::join!(self.workflow_tasks_end(), self.activities_and_nexus_tasks_end());
         phases.advance(Phase::Aborting);
         self.watchdog.shutdown().await;
         tracing::info!(task_queue, "the worker has shut down");
@@ -242,6 +259,7 @@ impl RunningWorker {
             tokio::join!(
                 self.polls.quiet(PollKind::Workflow, LAST_TASKS),
                 self.polls.quiet(PollKind::Activity, LAST_TASKS),
+                self.polls.quiet(PollKind::Nexus, LAST_TASKS),
             );
             // These come last: with each answer to another task, one run fewer comes back to this worker.
             self.polls.quiet(PollKind::StickyWorkflow, LAST_STICKY_TASKS).await;
@@ -259,6 +277,9 @@ impl RunningWorker {
         }
         if self.activities.is_some() {
             types.push(TaskQueueType::Activity as i32);
+        }
+        if self.nexus.is_some() {
+            types.push(TaskQueueType::Nexus as i32);
         }
         let sticky_queue = self.workflows.as_ref().and_then(|workflows| workflows.sticky_queue.clone());
         let request = ShutdownWorkerRequest {
@@ -295,22 +316,39 @@ impl RunningWorker {
         }
     }
 
-    async fn activities_end(&self) {
-        let Some(activities) = &self.activities else { return };
-        let slots = activities.slots();
-        if timeout(self.shared.options.graceful_shutdown_timeout, slots.all_free()).await.is_ok() {
+    /// Both run code of their authors on the tokio runtime, so they end in the same steps.
+    async fn activities_and_nexus_tasks_end(&self) {
+        let activities = self.activities.as_ref().map(|activities| activities.slots());
+        let nexus = self.nexus.as_ref().map(|nexus| nexus.slots());
+        let all_free = || async {
+            for slots in activities.into_iter().chain(nexus) {
+                slots.all_free().await;
+            }
+        };
+        let left = |slots: Option<&Arc<Slots>>| slots.map_or(0, |slots| slots.taken());
+        if timeout(self.shared.options.graceful_shutdown_timeout, all_free()).await.is_ok() {
             return;
         }
         self.shared.phases.advance(Phase::ActivitiesCancelled);
-        if timeout(ACTIVITIES_END, slots.all_free()).await.is_ok() {
+        if timeout(ACTIVITIES_END, all_free()).await.is_ok() {
             return;
         }
-        tracing::warn!(left = slots.taken(), "activities that did not stop in time are dropped; their attempts fail");
-        self.shared.phases.advance(Phase::Aborting);
-        if timeout(REPORTS_END, slots.all_free()).await.is_err() {
+        if left(activities) > 0 {
+            let left = left(activities);
+            tracing::warn!(left, "activities that did not stop in time are dropped; their attempts fail");
+        }
+        if left(nexus) > 0 {
+            let left = left(nexus);
             tracing::warn!(
-                left = slots.taken(),
-                "activities block their threads or could not be reported; the server will time them out"
+                left,
+                "Nexus handlers that did not stop in time are dropped; the server repeats the requests"
+            );
+        }
+        self.shared.phases.advance(Phase::Aborting);
+        if timeout(REPORTS_END, all_free()).await.is_err() {
+            tracing::warn!(
+                left = left(activities) + left(nexus),
+                "activities or Nexus handlers block their threads or could not be reported; the server will time them out"
             );
         }
     }

@@ -13,6 +13,7 @@ use abide_protos::temporal::api::workflowservice::v1::RecordWorkerHeartbeatReque
 use super::activity_tasks::ActivityWorker;
 use super::context::WorkerContext;
 use super::host_load::{CpuTime, memory_usage};
+use super::nexus_tasks::NexusWorker;
 use super::polling::{PollKind, Polls, Slots, sleep};
 use super::shutdown::Phase;
 use super::workflow_tasks::WorkflowWorker;
@@ -24,6 +25,7 @@ pub(super) struct WorkerHeartbeats {
     pub(super) shared: Arc<WorkerContext>,
     pub(super) workflows: Option<Arc<WorkflowWorker>>,
     pub(super) activities: Option<Arc<ActivityWorker>>,
+    pub(super) nexus: Option<Arc<NexusWorker>>,
     pub(super) polls: Arc<Polls>,
     pub(super) started: SystemTime,
     pub(super) before: Mutex<Before>,
@@ -37,6 +39,7 @@ pub(super) struct Before {
     workflow: Ended,
     activity: Ended,
     local_activity: Ended,
+    nexus: Ended,
 }
 
 /// Number of tasks that have ended, and of those that failed.
@@ -137,6 +140,11 @@ impl WorkerHeartbeats {
             let scaled = shared.options.activity_pollers().is_autoscaling();
             heartbeat.activity_task_slots_info = Some(slots_info(activities.slots(), &mut before.activity));
             heartbeat.activity_poller_info = Some(self.polls.info(PollKind::Activity, scaled));
+        }
+        if let Some(nexus) = &self.nexus {
+            let scaled = shared.options.nexus_pollers().is_autoscaling();
+            heartbeat.nexus_task_slots_info = Some(slots_info(nexus.slots(), &mut before.nexus));
+            heartbeat.nexus_poller_info = Some(self.polls.info(PollKind::Nexus, scaled));
         }
         heartbeat
     }

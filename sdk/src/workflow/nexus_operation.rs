@@ -24,7 +24,7 @@ use crate::definition::PayloadValue;
 use crate::duration::to_proto;
 use crate::failure::NexusOperationFailure;
 use crate::interceptor::workflow::{CompletedNexusOperation, StartNexusOperationInput};
-use crate::nexus::NexusOperation;
+use crate::nexus_operation::NexusOperation;
 use crate::replay::command_queue::CommandBody;
 use crate::replay::jobs::Outcome;
 use crate::replay::machines::nexus_operation::{Input, ScheduleNexusOperation, cancelled_before_sent};

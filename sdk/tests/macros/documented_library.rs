@@ -39,6 +39,26 @@ pub mod activities {
         fn run();
     }
 
+    /// A desk.
+    #[abide::nexus_service]
+    pub trait Desk {
+        /// Greets.
+        fn hello(name: String) -> String;
+    }
+
+    /// A clerk.
+    #[derive(Debug)]
+    pub struct Clerk;
+
+    #[abide::nexus_handlers(implements = Desk)]
+    impl Clerk {
+        /// Greets.
+        #[nexus_operation]
+        pub async fn hello(&self, name: String) -> Result<String, abide::NexusError> {
+            Ok(name)
+        }
+    }
+
     /// An order.
     #[workflow]
     pub async fn order(ctx: &WorkflowContext) -> Result<(), WorkflowError> {

@@ -33,7 +33,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "history",
             "http_server",
             "into_shared",
-            "nexus",
+            "nexus_operation",
             "search_attributes",
             "memo_and_attributes",
             "rest",
@@ -50,11 +50,13 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("activity", &["activity"], &["vocabulary"]),
     ("client", &["client"], &["vocabulary", "plugin"]),
     ("codec_server", &["codec_server"], &["vocabulary"]),
-    ("worker", &["worker"], &["vocabulary", "replay", "workflow", "runtime", "activity", "client", "plugin"]),
+    // Handlers of Nexus operations call the server through the worker's client.
+    ("nexus", &["nexus"], &["vocabulary", "activity", "client"]),
+    ("worker", &["worker"], &["vocabulary", "replay", "workflow", "runtime", "activity", "client", "nexus", "plugin"]),
     ("replayer", &["replayer"], &["vocabulary", "replay", "workflow", "runtime", "client", "worker", "plugin"]),
     // A trait that names what it configures. The layers hold its objects, and learn nothing of each other through it.
     ("plugin", &["plugin"], &["vocabulary", "client", "worker", "replayer"]),
-    ("otel", &["otel"], &["vocabulary", "workflow", "activity", "client", "worker", "plugin"]),
+    ("otel", &["otel"], &["vocabulary", "workflow", "activity", "client", "nexus", "worker", "plugin"]),
 ];
 /// A module whose files belong each to the layer that it is named after: `interceptor/client.rs` to `client`.
 const INTERCEPTORS: &str = "interceptor";

@@ -35,6 +35,7 @@ mod metrics;
 mod namespaces;
 mod nexus;
 mod nexus_handler;
+mod nexus_handlers;
 mod normalize;
 mod random;
 mod raw;

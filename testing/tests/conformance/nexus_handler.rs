@@ -37,14 +37,7 @@ pub(crate) struct Handler {
 impl Handler {
     /// Returns a handler behind a new endpoint, which is named like the arm's task queue.
     pub(crate) async fn behind_endpoint(arm: &Arm) -> Result<Self> {
-        let channel = Channel::from_shared(format!("http://{}", arm.address()))?.connect().await?;
-        let worker = endpoint_target::Worker { namespace: "default".into(), task_queue: arm.queue() };
-        let target = EndpointTarget { variant: Some(endpoint_target::Variant::Worker(worker)) };
-        let spec = EndpointSpec { name: arm.queue(), target: Some(target), ..Default::default() };
-        let request = CreateNexusEndpointRequest { spec: Some(spec) };
-        OperatorServiceClient::new(channel.clone()).create_nexus_endpoint(request).await?;
-        settle().await;
-        let service = WorkflowServiceClient::new(channel);
+        let service = WorkflowServiceClient::new(create_endpoint(arm).await?);
         Ok(Self { service, queue: arm.queue(), flaky_attempts: 0 })
     }
 
@@ -155,6 +148,18 @@ impl Handler {
         self.service.respond_nexus_task_failed(request).await?;
         Ok(())
     }
+}
+
+/// Creates an endpoint that leads to the arm's task queue, and is named like it.
+pub(crate) async fn create_endpoint(arm: &Arm) -> Result<Channel> {
+    let channel = Channel::from_shared(format!("http://{}", arm.address()))?.connect().await?;
+    let worker = endpoint_target::Worker { namespace: "default".into(), task_queue: arm.queue() };
+    let target = EndpointTarget { variant: Some(endpoint_target::Variant::Worker(worker)) };
+    let spec = EndpointSpec { name: arm.queue(), target: Some(target), ..Default::default() };
+    let request = CreateNexusEndpointRequest { spec: Some(spec) };
+    OperatorServiceClient::new(channel.clone()).create_nexus_endpoint(request).await?;
+    settle().await;
+    Ok(channel)
 }
 
 /// Returns the id of the workflow that backs an operation with this input.

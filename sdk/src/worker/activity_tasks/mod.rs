@@ -32,8 +32,8 @@ use tracing::Instrument as _;
 
 use self::heartbeat::{Heartbeats, ServerTarget, throttle_interval};
 use self::host::{AttemptHost, Told};
-use self::outcome::{CODEC_ERROR, encoded, encoded_details, failure_of};
-pub(super) use self::outcome::{encoded_failure, within_limit};
+use self::outcome::{CODEC_ERROR, encoded, encoded_details};
+pub(super) use self::outcome::{encoded_failure, failure_of, within_limit};
 use self::rate::Rate;
 use self::running_attempts::{Registration, RunningAttempts};
 pub(super) use self::span::span_of;
@@ -505,7 +505,7 @@ pub(super) fn failure(error_type: &str, text: &str) -> Box<FailureProto> {
 
 /// Wraps failures of other kinds as the cause of an application failure. The server accepts no other kind from an
 /// activity.
-fn as_application_failure(failure: Box<FailureProto>) -> Box<FailureProto> {
+pub(super) fn as_application_failure(failure: Box<FailureProto>) -> Box<FailureProto> {
     if matches!(failure.failure_info, Some(FailureInfo::ApplicationFailureInfo(_))) {
         return failure;
     }

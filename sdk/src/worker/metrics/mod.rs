@@ -8,6 +8,7 @@
 
 mod activities;
 mod by_type;
+mod nexus;
 mod workflow_tasks;
 
 use std::sync::OnceLock;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use abide_protos::Timestamp;
 
 pub(super) use self::activities::{ActivityMetrics, Delivery, LocalActivityMetrics, LocalAttemptMetrics};
+pub(super) use self::nexus::NexusMetrics;
 pub(super) use self::workflow_tasks::{Closing, WorkflowTaskMetrics};
 use super::polling::PollKind;
 use crate::metrics::temporal::{
@@ -36,6 +38,7 @@ pub(super) struct WorkerMetrics {
     workflow_tasks: OnceLock<WorkflowTaskMetrics>,
     activities: OnceLock<ActivityMetrics>,
     local_activities: OnceLock<LocalActivityMetrics>,
+    nexus: OnceLock<NexusMetrics>,
 }
 
 impl WorkerMetrics {
@@ -46,6 +49,7 @@ impl WorkerMetrics {
             workflow_tasks: OnceLock::new(),
             activities: OnceLock::new(),
             local_activities: OnceLock::new(),
+            nexus: OnceLock::new(),
         }
     }
 
@@ -70,6 +74,10 @@ impl WorkerMetrics {
         self.local_activities.get_or_init(|| LocalActivityMetrics::new(&self.meter))
     }
 
+    pub(super) fn nexus(&self) -> &NexusMetrics {
+        self.nexus.get_or_init(|| NexusMetrics::new(&self.meter))
+    }
+
     pub(super) fn cache(&self) -> CacheMetrics {
         CacheMetrics::new(&self.meter)
     }
@@ -85,6 +93,7 @@ impl WorkerMetrics {
             workflow: OnceLock::new(),
             sticky: OnceLock::new(),
             activity: OnceLock::new(),
+            nexus: OnceLock::new(),
         }
     }
 }
@@ -163,6 +172,7 @@ pub(super) struct PollMetrics {
     workflow: OnceLock<Gauge>,
     sticky: OnceLock<Gauge>,
     activity: OnceLock<Gauge>,
+    nexus: OnceLock<Gauge>,
 }
 
 impl PollMetrics {
@@ -171,6 +181,7 @@ impl PollMetrics {
             PollKind::Workflow => (&self.workflow, "workflow_task"),
             PollKind::StickyWorkflow => (&self.sticky, "sticky_workflow_task"),
             PollKind::Activity => (&self.activity, "activity_task"),
+            PollKind::Nexus => (&self.nexus, "nexus_task"),
         };
         gauge.get_or_init(|| self.meter.with("poller_type", poller_type).gauge(&NUM_POLLERS))
     }

@@ -18,6 +18,7 @@ pub(crate) enum PollKind {
     Workflow,
     StickyWorkflow,
     Activity,
+    Nexus,
 }
 
 /// The polls of one worker.
@@ -27,6 +28,7 @@ pub(crate) struct Polls {
     workflow: OfKind,
     sticky_workflow: OfKind,
     activity: OfKind,
+    nexus: OfKind,
     begun: Notify,
     metrics: PollMetrics,
 }
@@ -48,8 +50,8 @@ pub(crate) struct OpenPoll<'a> {
 
 impl Polls {
     pub(crate) fn new(metrics: PollMetrics) -> Self {
-        let (workflow, sticky_workflow, activity, begun) = Default::default();
-        Self { workflow, sticky_workflow, activity, begun, metrics }
+        let (workflow, sticky_workflow, activity, nexus, begun) = Default::default();
+        Self { workflow, sticky_workflow, activity, nexus, begun, metrics }
     }
 
     pub(crate) fn begin(&self, kind: PollKind) -> OpenPoll<'_> {
@@ -112,6 +114,7 @@ impl Polls {
             PollKind::Workflow => &self.workflow,
             PollKind::StickyWorkflow => &self.sticky_workflow,
             PollKind::Activity => &self.activity,
+            PollKind::Nexus => &self.nexus,
         }
     }
 }

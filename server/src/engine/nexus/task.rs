@@ -106,7 +106,8 @@ impl Engine {
         }
         let target = self.nexus_target(&token)?;
         let failure = match (request.failure, request.error) {
-            (Some(failure), _) => failure,
+            // The real server passes a handler's error on as one of Nexus, which has no source.
+            (Some(failure), _) => failure::Failure { source: String::new(), ..failure },
             (None, Some(error)) => of_handler_error(error),
             (None, None) => return Err(Error::invalid_argument("neither failure nor error is set on the request")),
         };

@@ -1,0 +1,145 @@
+//! The operations that a worker serves, by service and name.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use abide_protos::temporal::api::common::v1::Payload;
+
+use super::context::NexusContext;
+use super::error::NexusError;
+use super::start::NexusStart;
+use crate::NexusOperation;
+use crate::converter::{RawPayload, read_one};
+use crate::definition::PayloadValue;
+
+/// A running handler.
+pub type NexusFuture<T> = Pin<Box<dyn Future<Output = Result<T, NexusError>> + Send>>;
+
+/// Serves the operations of a Nexus service: a value whose impl block has
+/// [`nexus_handlers`](macro@crate::nexus_handlers).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` serves no Nexus operations",
+    label = "expected a value of a type whose impl block has `#[nexus_handlers(implements = ..)]`"
+)]
+pub trait NexusHandlers: Send + Sync + 'static {
+    /// Adds all operations to the registry.
+    fn register(self, registry: &mut NexusRegistry);
+}
+
+/// The operations of a worker.
+#[derive(Clone, Default)]
+pub struct NexusRegistry {
+    services: BTreeMap<String, BTreeMap<String, RegisteredOperation>>,
+    duplicates: Vec<String>,
+}
+
+/// An operation that runs on payloads.
+#[derive(Clone)]
+pub(crate) struct RegisteredOperation {
+    start: Arc<dyn Fn(NexusContext, RawPayload) -> NexusFuture<NexusStart<RawPayload>> + Send + Sync>,
+    cancel: Option<Arc<dyn Fn(NexusContext, String) -> NexusFuture<()> + Send + Sync>>,
+}
+
+impl NexusRegistry {
+    /// Adds an operation with the code that starts it. Called by the output of the macros.
+    pub fn add<I, O, F>(&mut self, operation: &NexusOperation<I, O>, start: F)
+    where
+        I: PayloadValue,
+        O: PayloadValue,
+        F: Fn(NexusContext, I) -> NexusFuture<NexusStart<O>> + Send + Sync + 'static,
+    {
+        let (service, name) = (operation.service().to_string(), operation.name().to_string());
+        let start = move |ctx: NexusContext, input: RawPayload| -> NexusFuture<NexusStart<RawPayload>> {
+            match input_of(&ctx, input) {
+                Ok(input) => {
+                    let starting = start(ctx, input);
+                    Box::pin(async move {
+                        let started = starting.await?;
+                        started.into_raw().map_err(|error| {
+                            NexusError::internal("the result of the operation cannot be written").cause(error)
+                        })
+                    })
+                }
+                Err(error) => Box::pin(std::future::ready(Err(error))),
+            }
+        };
+        let registered = RegisteredOperation { start: Arc::new(start), cancel: None };
+        if self.services.entry(service.clone()).or_default().insert(name.clone(), registered).is_some() {
+            self.duplicates.push(format!("{service}/{name}"));
+        }
+    }
+
+    /// Adds the code that cancels an operation which was added before. Called by the output of the macros.
+    pub fn add_cancel<I, O, F>(&mut self, operation: &NexusOperation<I, O>, cancel: F)
+    where
+        F: Fn(NexusContext, String) -> NexusFuture<()> + Send + Sync + 'static,
+    {
+        let service = self.services.get_mut(operation.service());
+        if let Some(registered) = service.and_then(|operations| operations.get_mut(operation.name())) {
+            registered.cancel = Some(Arc::new(cancel));
+        }
+    }
+
+    /// Returns true if there is no operation.
+    pub fn is_empty(&self) -> bool {
+        self.services.is_empty()
+    }
+
+    /// Returns the operations that were added more than once, as `service/operation`.
+    pub fn duplicates(&self) -> impl Iterator<Item = &str> {
+        self.duplicates.iter().map(String::as_str)
+    }
+
+    /// Returns an operation, or the error for the caller if it is not served here.
+    pub(crate) fn find(&self, service: &str, operation: &str) -> Result<RegisteredOperation, NexusError> {
+        let Some(operations) = self.services.get(service) else {
+            let known: Vec<&str> = self.services.keys().map(String::as_str).collect();
+            let text = format!("the worker has no Nexus service `{service}`; registered: {}", known.join(", "));
+            return Err(NexusError::not_found(text));
+        };
+        operations.get(operation).cloned().ok_or_else(|| {
+            let known: Vec<&str> = operations.keys().map(String::as_str).collect();
+            let text = format!(
+                "the Nexus service `{service}` has no operation `{operation}`; its operations: {}",
+                known.join(", ")
+            );
+            NexusError::not_found(text)
+        })
+    }
+}
+
+impl RegisteredOperation {
+    pub(crate) fn start(&self, ctx: NexusContext, input: RawPayload) -> NexusFuture<NexusStart<RawPayload>> {
+        (self.start)(ctx, input)
+    }
+
+    pub(crate) fn cancel(&self, ctx: NexusContext, operation_token: String) -> NexusFuture<()> {
+        match &self.cancel {
+            Some(cancel) => cancel(ctx, operation_token),
+            None => {
+                let operation = ctx.info().operation.clone();
+                let text =
+                    format!("the operation `{operation}` cannot be cancelled: its handler has no `#[nexus_cancel]`");
+                Box::pin(std::future::ready(Err(NexusError::not_implemented(text))))
+            }
+        }
+    }
+}
+
+fn input_of<I: PayloadValue>(ctx: &NexusContext, input: RawPayload) -> Result<I, NexusError> {
+    let payload: Payload = input.into_proto();
+    read_one(Some(&payload)).map_err(|error| {
+        // Not a cause: it is the whole reason.
+        NexusError::bad_request(format!("the input of the operation `{}` does not fit: {error}", ctx.info().operation))
+    })
+}
+
+impl fmt::Debug for NexusRegistry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = |operations: &BTreeMap<String, _>| operations.keys().cloned().collect::<Vec<_>>();
+        f.debug_map().entries(self.services.iter().map(|(service, operations)| (service, names(operations)))).finish()
+    }
+}
