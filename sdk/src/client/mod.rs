@@ -124,7 +124,7 @@ impl Client {
         workflow: W,
         args: <W::Definition as Arguments>::Args,
     ) -> StartWorkflow<W::Definition, UntilStarted> {
-        StartWorkflow::new(self.connection.clone(), workflow.definition(), &args)
+        StartWorkflow::new(self.connection.clone(), workflow.definition(), &args, UntilStarted)
     }
 
     /// Starts a workflow. Awaiting it returns the workflow's result.
@@ -136,7 +136,7 @@ impl Client {
         workflow: W,
         args: <W::Definition as Arguments>::Args,
     ) -> StartWorkflow<W::Definition, UntilClosed> {
-        StartWorkflow::new(self.connection.clone(), workflow.definition(), &args)
+        StartWorkflow::new(self.connection.clone(), workflow.definition(), &args, UntilClosed)
     }
 
     /// Returns a handle to the workflow with this id. Makes no call, so the workflow need not exist.

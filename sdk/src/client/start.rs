@@ -1,7 +1,6 @@
 //! Starting workflows: one builder for start, execute and signal-with-start; update-with-start builds on it.
 
 use std::future::{Future, IntoFuture};
-use std::marker::PhantomData;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -56,7 +55,7 @@ pub struct StartWorkflow<W: WorkflowDefinition, Until = UntilStarted> {
     signal: Option<(String, Option<Payloads>)>,
     eager: bool,
     unwritable: Option<PayloadError>,
-    until: PhantomData<fn() -> Until>,
+    until: Until,
 }
 
 debug_only!(impl[W: WorkflowDefinition, Until] StartWorkflow<W, Until>, |this| {
@@ -66,7 +65,7 @@ debug_only!(impl[W: WorkflowDefinition, Until] StartWorkflow<W, Until>, |this| {
 });
 
 impl<W: WorkflowDefinition, Until> StartWorkflow<W, Until> {
-    pub(super) fn new(connection: Connection, workflow: W, args: &W::Args) -> Self {
+    pub(crate) fn new(connection: Connection, workflow: W, args: &W::Args, until: Until) -> Self {
         let request = StartWorkflowExecutionRequest {
             namespace: connection.namespace().to_string(),
             workflow_type: Some(WorkflowType { name: workflow.name().to_string() }),
@@ -80,7 +79,7 @@ impl<W: WorkflowDefinition, Until> StartWorkflow<W, Until> {
             signal: None,
             eager: false,
             unwritable: None,
-            until: PhantomData,
+            until,
         };
         let name = start.workflow.name().into_owned();
         start.request.input = start.written("workflow", &name, |to| W::write_args(args, to));
@@ -257,8 +256,17 @@ impl<W: WorkflowDefinition, Until> StartWorkflow<W, Until> {
         }
     }
 
-    pub(super) fn has_signal(&self) -> bool {
+    pub(crate) fn has_signal(&self) -> bool {
         self.signal.is_some()
+    }
+
+    pub(crate) fn until(&self) -> &Until {
+        &self.until
+    }
+
+    /// Returns the request, for what has no option.
+    pub(crate) fn request_mut(&mut self) -> &mut StartWorkflowExecutionRequest {
+        &mut self.request
     }
 
     /// Returns the complete request, or an error if something is missing or cannot be serialized.
@@ -277,17 +285,23 @@ impl<W: WorkflowDefinition, Until> StartWorkflow<W, Until> {
         Ok((self.connection, self.workflow, self.request))
     }
 
-    async fn send(mut self) -> Result<WorkflowHandle<W>, StartError> {
+    async fn send(self) -> Result<WorkflowHandle<W>, StartError> {
+        let (connection, workflow) = (self.connection.clone(), self.workflow.clone());
+        let started = self.started().await?;
+        Ok(WorkflowHandle::started(connection, workflow, started))
+    }
+
+    /// Starts the workflow.
+    pub(crate) async fn started(mut self) -> Result<StartedWorkflow, StartError> {
         let (signal, eager) = (self.signal.take(), self.eager);
-        let (connection, workflow, request) = self.checked()?;
+        let (connection, _, request) = self.checked()?;
         let started = match signal {
             None => connection.carry_out(StartCall { request, eager }).await,
             Some((signal_name, signal_input)) => {
                 connection.carry_out(SignalWithStartCall { start: request, signal_name, signal_input }).await
             }
         };
-        let started = started.map_err(StartError::from_rpc)?;
-        Ok(WorkflowHandle::started(connection, workflow, started))
+        started.map_err(StartError::from_rpc)
     }
 }
 
@@ -377,8 +391,8 @@ impl Call for StartCall {
                 if let (Some(task), Some(reservation)) = (response.eager_workflow_task.take(), reservation) {
                     (reservation.hand_over)(task);
                 }
-                let StartWorkflowExecutionResponse { run_id, first_execution_run_id, started, .. } = response;
-                Ok(StartedWorkflow::of(workflow_id, run_id, first_execution_run_id, started))
+                let StartWorkflowExecutionResponse { run_id, first_execution_run_id, started, link, .. } = response;
+                Ok(StartedWorkflow::of(workflow_id, run_id, first_execution_run_id, started).with_link(link))
             }
             Err(error) => Err(error.about(workflow_id)),
         }

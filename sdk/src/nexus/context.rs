@@ -1,6 +1,7 @@
 //! The context of a request to a Nexus handler: its info, its client and its cancellation.
 
 use std::fmt;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::cancellation::{NexusCancelReason, NexusCancellation};
@@ -46,11 +47,23 @@ pub(crate) struct Request {
     pub(crate) cancellation: NexusCancellation,
     /// Links to what the handler has made, for the answer.
     pub(crate) links: Mutex<Vec<NexusLink>>,
+    /// True once a workflow was started that backs the operation.
+    pub(super) is_backed: AtomicBool,
+}
+
+impl Request {
+    pub(crate) fn new(client: Client, cancellation: NexusCancellation) -> Self {
+        Self { client, cancellation, links: Mutex::default(), is_backed: AtomicBool::new(false) }
+    }
 }
 
 impl NexusContext {
     pub(crate) fn new(info: NexusInfo, request: Arc<Request>) -> Self {
         Self { request, info: Arc::new(info) }
+    }
+
+    pub(super) fn request(&self) -> &Request {
+        &self.request
     }
 
     /// Returns information about the request.

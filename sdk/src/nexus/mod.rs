@@ -6,6 +6,7 @@
 //! This module does not know how a request arrives: the worker makes a [`NexusContext`] for each request and calls the
 //! registered operation.
 
+mod backing;
 mod cancellation;
 mod context;
 mod error;
@@ -13,7 +14,10 @@ mod info;
 mod link;
 mod registry;
 mod start;
+mod temporal_link;
+mod token;
 
+pub use self::backing::BacksOperation;
 pub use self::cancellation::NexusCancelReason;
 pub use self::context::NexusContext;
 pub use self::error::NexusError;

@@ -119,12 +119,7 @@ impl RegisteredOperation {
     pub(crate) fn cancel(&self, ctx: NexusContext, operation_token: String) -> NexusFuture<()> {
         match &self.cancel {
             Some(cancel) => cancel(ctx, operation_token),
-            None => {
-                let operation = ctx.info().operation.clone();
-                let text =
-                    format!("the operation `{operation}` cannot be cancelled: its handler has no `#[nexus_cancel]`");
-                Box::pin(std::future::ready(Err(NexusError::not_implemented(text))))
-            }
+            None => Box::pin(async move { ctx.cancel_operation(&operation_token).await }),
         }
     }
 }

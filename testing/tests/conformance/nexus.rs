@@ -1,26 +1,107 @@
 //! Nexus operations: answered at once, backed by workflows, timed out, cancelled with each of the four cancellation
 //! types.
 
-use abide::NexusOperation;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use abide::client::WorkflowHandle;
 use abide::prelude::*;
 use abide::workflow::NexusOperationCancellationType::{
     self, Abandon, TryCancel, WaitCancellationCompleted, WaitCancellationRequested,
 };
 
+use abide::{NexusContext, NexusError, NexusOperation, NexusStart};
+
 use crate::arm::{Arm, Histories, Outcome, compare, until_event};
-use crate::nexus_handler::{Handler, linger_id};
+use crate::nexus_endpoint::create_endpoint;
 
 type Named = NexusOperation<String, String>;
 
-const GREET: Named = NexusOperation::new("Service", "greet");
-const REFUSE: Named = NexusOperation::new("Service", "refuse");
-const GIVE_UP: Named = NexusOperation::new("Service", "give_up");
-const MISUNDERSTAND: Named = NexusOperation::new("Service", "misunderstand");
-const FLAKY: Named = NexusOperation::new("Service", "flaky");
-const SILENT: Named = NexusOperation::new("Service", "silent");
-const ENDLESS: Named = NexusOperation::new("Service", "endless");
-const LINGER: Named = NexusOperation::new("Service", "linger");
+#[abide::nexus_service]
+trait Service {
+    fn greet(name: String) -> String;
+    fn refuse(name: String) -> String;
+    fn give_up(name: String) -> String;
+    fn misunderstand(name: String) -> String;
+    fn flaky(name: String) -> String;
+    fn silent(name: String) -> String;
+    fn endless(name: String) -> String;
+    fn stubborn(name: String) -> String;
+    fn linger(name: String) -> String;
+}
+
+/// Answers according to the operation's name.
+#[derive(Default)]
+struct Handler {
+    flaky_attempts: AtomicU32,
+}
+
+#[abide::nexus_handlers(implements = Service)]
+impl Handler {
+    #[nexus_operation]
+    fn greet(name: String) -> Result<String, NexusError> {
+        Ok(format!("hello {name}"))
+    }
+
+    #[nexus_operation]
+    fn refuse(_name: String) -> Result<String, NexusError> {
+        Err(NexusError::failed(ApplicationFailure::new("no greeting").error_type("Refused")))
+    }
+
+    #[nexus_operation]
+    fn give_up(_name: String) -> Result<String, NexusError> {
+        Err(NexusError::cancelled("given up"))
+    }
+
+    #[nexus_operation]
+    fn misunderstand(_name: String) -> Result<String, NexusError> {
+        Err(NexusError::bad_request("what is it?"))
+    }
+
+    #[nexus_operation]
+    fn flaky(&self, _name: String) -> Result<String, NexusError> {
+        let is_first = self.flaky_attempts.fetch_add(1, Ordering::Relaxed) == 0;
+        if is_first { Err(NexusError::internal("again")) } else { Ok("at last".into()) }
+    }
+
+    /// Taken, but never answered.
+    #[nexus_operation]
+    async fn silent(&self, _name: String) -> Result<String, NexusError> {
+        std::future::pending().await
+    }
+
+    #[nexus_operation]
+    fn endless(_name: String) -> Result<NexusStart<String>, NexusError> {
+        Ok(NexusStart::later("nowhere"))
+    }
+
+    #[nexus_operation]
+    fn stubborn(_name: String) -> Result<NexusStart<String>, NexusError> {
+        Ok(NexusStart::later("nowhere"))
+    }
+
+    #[nexus_cancel(stubborn)]
+    fn cancel_stubborn(token: String) -> Result<(), NexusError> {
+        assert_eq!(token, "nowhere");
+        Err(NexusError::not_found("there is nothing to cancel"))
+    }
+
+    /// Starts the workflow `linger` with the name from the input, which later ends the operation.
+    #[nexus_operation]
+    async fn linger(&self, ctx: &NexusContext, name: String) -> Result<NexusStart<String>, NexusError> {
+        ctx.start_workflow(Linger::run, ()).id(linger_id(&ctx.info().task_queue, &name)).await
+    }
+
+    /// Only takes note of the request: the tests cancel the workflow themselves.
+    #[nexus_cancel(linger)]
+    fn cancel_linger(_token: String) -> Result<(), NexusError> {
+        Ok(())
+    }
+}
+
+/// Returns the id of the workflow that backs an operation with this input.
+fn linger_id(queue: &str, name: &str) -> String {
+    format!("{queue}-{name}-linger")
+}
 
 /// Returns the endpoint of this body, named like its task queue. It is not an argument, so that the histories are the
 /// same.
@@ -46,7 +127,7 @@ async fn outcome(call: impl Future<Output = Result<String, abide::NexusOperation
 #[workflow]
 async fn answered_at_once(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
     let mut told = Vec::new();
-    for operation in [GREET, REFUSE, GIVE_UP, MISUNDERSTAND, FLAKY] {
+    for operation in [Service::greet, Service::refuse, Service::give_up, Service::misunderstand, Service::flaky] {
         let call = ctx.nexus_operation(endpoint(ctx), operation, "you".into()).schedule_to_close_timeout(secs(20));
         told.push(outcome(call.nexus_header("Trace", "x").summary("a call")).await);
     }
@@ -57,19 +138,19 @@ async fn answered_at_once(ctx: &WorkflowContext) -> Result<Vec<String>, Workflow
 async fn timed_out(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
     let call = |operation| ctx.nexus_operation(endpoint(ctx), operation, String::new());
     Ok(vec![
-        outcome(call(SILENT).schedule_to_start_timeout(secs(2))).await,
-        outcome(call(SILENT).schedule_to_close_timeout(secs(2))).await,
-        outcome(call(ENDLESS).start_to_close_timeout(secs(1))).await,
-        outcome(call(ENDLESS).schedule_to_close_timeout(secs(3)).schedule_to_start_timeout(secs(9))).await,
+        outcome(call(Service::silent).schedule_to_start_timeout(secs(2))).await,
+        outcome(call(Service::silent).schedule_to_close_timeout(secs(2))).await,
+        outcome(call(Service::endless).start_to_close_timeout(secs(1))).await,
+        outcome(call(Service::endless).schedule_to_close_timeout(secs(3)).schedule_to_start_timeout(secs(9))).await,
     ])
 }
 
 /// Calls the operation that is backed by a workflow whose id ends in this name.
 #[workflow]
 async fn backed(ctx: &WorkflowContext, name: String) -> Result<String, WorkflowError> {
-    let call = ctx.nexus_operation(endpoint(ctx), LINGER, name.clone()).schedule_to_close_timeout(secs(60));
+    let call = ctx.nexus_operation(endpoint(ctx), Service::linger, name).schedule_to_close_timeout(secs(60));
     let operation = call.start().await?;
-    assert_eq!(operation.operation_token(), Some(&*linger_id(&endpoint(ctx), &name)));
+    assert!(operation.operation_token().is_some());
     Ok(operation.await?)
 }
 
@@ -117,19 +198,13 @@ impl Linger {
     }
 }
 
-/// Runs a body together with a worker of this file's workflows and a handler behind the endpoint.
+/// Runs a body together with a worker of this file's workflows, which serves the operations behind the endpoint.
 async fn with_handler(arm: &Arm, body: impl Future<Output = Histories>) -> Histories {
     let body = Box::pin(body);
-    let mut handler = Handler::behind_endpoint(arm).await?;
+    create_endpoint(arm).await?;
     let worker = arm.worker().workflow(answered_at_once).workflow(timed_out).workflow(backed).workflow(cancels);
-    let worker = worker.workflow(Linger::run).build()?;
-    let running = worker.run_until(async {
-        tokio::select! {
-            histories = body => histories,
-            stopped = Box::pin(handler.serve()) => Err(format!("the handler stopped: {stopped:?}").into()),
-        }
-    });
-    Box::pin(running).await?
+    let worker = worker.workflow(Linger::run).nexus_handlers(Handler::default()).build()?;
+    Box::pin(worker.run_until(body)).await?
 }
 
 #[tokio::test]

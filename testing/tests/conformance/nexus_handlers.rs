@@ -9,7 +9,7 @@ use abide::prelude::*;
 use abide::{NexusContext, NexusError, NexusHandlerErrorType};
 
 use crate::arm::{Arm, Histories, Outcome, compare, until};
-use crate::nexus_handler::create_endpoint;
+use crate::nexus_endpoint::create_endpoint;
 
 #[abide::nexus_service(name = "desk.v1")]
 trait Desk {

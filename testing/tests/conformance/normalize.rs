@@ -7,7 +7,7 @@ use abide_protos::temporal::api::history::v1::history_event::Attributes;
 use serde_json::{Map, Value};
 
 /// Keys to remove everywhere: made by the server, or different for every run.
-const LEFT_OUT: [&str; 10] = [
+const LEFT_OUT: [&str; 11] = [
     "eventTime",
     "taskId",
     "version",
@@ -18,7 +18,11 @@ const LEFT_OUT: [&str; 10] = [
     "stackTrace",
     "sourceVersionStamp",
     "sourceDeploymentRevisionNumber",
+    "temporal-callback-token",
 ];
+
+/// Tokens of Nexus operations, which contain the workflow's id.
+const TOKENS: [&str; 3] = ["operationToken", "operationId", "nexus-operation-token"];
 
 /// Times of which only the presence is compared.
 const TIMES: [&str; 2] = ["createTime", "expireTime"];
@@ -100,7 +104,11 @@ impl Names {
                     if is_left_out || is_by_the_clock(&key, &value) {
                         continue;
                     }
-                    let value = if TIMES.contains(&key.as_str()) { "some time".into() } else { self.clean(value) };
+                    let value = match value {
+                        _ if TIMES.contains(&key.as_str()) => "some time".into(),
+                        Value::String(token) if TOKENS.contains(&key.as_str()) => self.name(token).into(),
+                        other => self.clean(other),
+                    };
                     let empty = value.as_object().is_some_and(Map::is_empty);
                     let zero = value == "0s" || value == Value::Bool(false) || value == "";
                     if !empty && !zero && !value.is_null() {
@@ -124,6 +132,13 @@ impl Names {
         let is_uuid = text.len() == 36 && text.chars().filter(|c| *c == '-').count() == 4;
         let is_sticky = text.contains('@') && text.len() > 32;
         if !is_uuid && !is_sticky && !text.contains(&own) {
+            return text;
+        }
+        self.name(text)
+    }
+
+    fn name(&mut self, text: String) -> String {
+        if text.is_empty() {
             return text;
         }
         let number = self.seen.iter().position(|seen| *seen == text).unwrap_or_else(|| {

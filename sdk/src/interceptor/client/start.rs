@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use abide_protos::temporal::api::common::v1::WorkflowType;
+use abide_protos::temporal::api::common::v1::{Link, WorkflowType};
 use abide_protos::temporal::api::taskqueue::v1::TaskQueue;
 use abide_protos::temporal::api::workflowservice::v1::{StartWorkflowExecutionRequest, UpdateWorkflowExecutionRequest};
 
@@ -119,19 +119,25 @@ pub struct StartedWorkflow {
     pub first_execution_run_id: String,
     /// True if the call has started the run; false if the run existed, or if the server does not tell.
     pub is_new: bool,
+    /// The server's link to the event that tells of the start.
+    pub(crate) link: Option<Link>,
 }
 
 impl StartedWorkflow {
     /// Creates the answer of an interceptor that does not pass a start on.
     pub fn new(workflow_id: impl Into<String>, run_id: impl Into<String>) -> Self {
         let (workflow_id, run_id) = (workflow_id.into(), run_id.into());
-        Self { workflow_id, run_id, first_execution_run_id: String::new(), is_new: false }
+        Self { workflow_id, run_id, first_execution_run_id: String::new(), is_new: false, link: None }
     }
 
     pub(crate) fn of(workflow_id: String, run_id: String, first: String, is_new: bool) -> Self {
         // Servers that do not report the first run of the chain still report that this run started the workflow.
         let first_execution_run_id = if first.is_empty() && is_new { run_id.clone() } else { first };
-        Self { workflow_id, run_id, first_execution_run_id, is_new }
+        Self { workflow_id, run_id, first_execution_run_id, is_new, link: None }
+    }
+
+    pub(crate) fn with_link(self, link: Option<Link>) -> Self {
+        Self { link, ..self }
     }
 }
 

@@ -10,7 +10,7 @@ mod source;
 
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use abide_protos::temporal::api::workflowservice::v1::PollNexusTaskQueueResponse;
@@ -118,7 +118,7 @@ impl NexusWorker {
             cancellation.begin_worker_shutdown();
         }
         let client = Client::from_connection(self.shared.client.now());
-        let request = Arc::new(Request { client, cancellation: cancellation.clone(), links: Mutex::default() });
+        let request = Arc::new(Request::new(client, cancellation.clone()));
         let ctx = NexusContext::new(info.clone(), Arc::clone(&request));
         let code = async move {
             match called {

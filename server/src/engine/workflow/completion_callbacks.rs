@@ -42,6 +42,13 @@ pub(crate) fn check(callbacks: &[common::Callback]) -> Result<(), Error> {
     Ok(())
 }
 
+/// Drops the links of a start that its callbacks have, too: a caller sends both for older servers.
+pub(crate) fn drop_their_links(request: &mut service::StartWorkflowExecutionRequest) {
+    let is_nexus = |callback: &&common::Callback| matches!(callback.variant, Some(Variant::Nexus(_)));
+    let of_callbacks: Vec<_> = request.completion_callbacks.iter().filter(is_nexus).flat_map(|it| &it.links).collect();
+    request.links.retain(|link| !of_callbacks.contains(&link));
+}
+
 fn check_nexus(nexus: &common::callback::Nexus) -> Result<(), Error> {
     let url = &nexus.url;
     if url.len() > URL_LIMIT {

@@ -56,8 +56,9 @@ pub(crate) enum Admission {
 impl Engine {
     pub(crate) fn start_workflow_execution(
         &mut self,
-        request: service::StartWorkflowExecutionRequest,
+        mut request: service::StartWorkflowExecutionRequest,
     ) -> Result<service::StartWorkflowExecutionResponse, Error> {
+        completion_callbacks::drop_their_links(&mut request);
         let namespace = self.namespaces.get(&request.namespace)?;
         let run = self.new_run(&request, None)?;
         let policies = (request.workflow_id_reuse_policy(), request.workflow_id_conflict_policy());
