@@ -1,4 +1,4 @@
-//! Interceptors: code around client calls, workflows and activities, which sees and changes what passes through.
+//! Interceptors: code around client calls, workflows, activities and Nexus handlers, which sees and changes what passes through.
 //!
 //! An interceptor is a trait whose methods pass everything on by default. Implement the methods of the calls that you want to
 //! see, and pass the input on with `next.run(..)`, changed or not. An interceptor that does not call `next` replaces
@@ -13,6 +13,8 @@ pub(crate) mod activity;
 pub(crate) mod client;
 mod memo_and_attributes;
 pub(crate) mod rest;
+#[cfg(feature = "worker")]
+pub(crate) mod nexus;
 pub(crate) mod workflow;
 
 #[doc(no_inline)]
@@ -27,6 +29,8 @@ pub use client::{
     SignalWorkflowInput, StartUpdateInput, StartWorkflowInput, StartedUpdate, StartedUpdateWithStart, StartedWorkflow,
     TerminateWorkflowInput, UpdateOutcome, UpdateWithStartWorkflowInput, WorkflowPage, WorkflowResultInput,
 };
+#[cfg(feature = "worker")]
+pub use nexus::{NexusCall, NexusCancelOperationInput, NexusInterceptor, NexusNext, NexusStartOperationInput};
 pub use workflow::{
     CancelExternalWorkflowInput, CompletedActivity, CompletedChildWorkflow, CompletedNexusOperation,
     ContinueAsNewInput, ExecuteWorkflowInput, HandleQueryInput, HandleSignalInput, HandleUpdateInput, InboundCall,

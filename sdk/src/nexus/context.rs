@@ -1,5 +1,6 @@
 //! The context of a request to a Nexus handler: its info, its client and its cancellation.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -69,6 +70,15 @@ impl NexusContext {
     /// Returns information about the request.
     pub fn info(&self) -> &NexusInfo {
         &self.info
+    }
+
+    /// Returns this context with these headers.
+    pub(crate) fn with_headers(&self, headers: &HashMap<String, String>) -> Self {
+        if *headers == self.info.headers {
+            return self.clone();
+        }
+        let info = NexusInfo { headers: headers.clone(), ..NexusInfo::clone(&self.info) };
+        Self { request: Arc::clone(&self.request), info: Arc::new(info) }
     }
 
     /// Returns a header of the request; `None` if there is none of that name. Upper and lower case are the same.

@@ -29,4 +29,5 @@ pub use self::start::NexusStart;
 pub(crate) use self::cancellation::NexusCancellation;
 pub(crate) use self::context::Request;
 pub(crate) use self::error::{HandlerError, NexusErrorKind, Raised};
+pub(crate) use self::registry::RegisteredOperation;
 pub(crate) use self::start::Started;

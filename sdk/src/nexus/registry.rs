@@ -14,6 +14,7 @@ use super::start::NexusStart;
 use crate::NexusOperation;
 use crate::converter::{RawPayload, read_one};
 use crate::definition::PayloadValue;
+use crate::interceptor::nexus::{NexusCall, NexusInterceptor, NexusNext};
 
 /// A running handler.
 pub type NexusFuture<T> = Pin<Box<dyn Future<Output = Result<T, NexusError>> + Send>>;
@@ -34,14 +35,18 @@ pub trait NexusHandlers: Send + Sync + 'static {
 pub struct NexusRegistry {
     services: BTreeMap<String, BTreeMap<String, RegisteredOperation>>,
     duplicates: Vec<String>,
+    /// The outermost first.
+    interceptors: Vec<Arc<dyn NexusInterceptor>>,
 }
 
 /// An operation that runs on payloads.
 #[derive(Clone)]
 pub(crate) struct RegisteredOperation {
-    start: Arc<dyn Fn(NexusContext, RawPayload) -> NexusFuture<NexusStart<RawPayload>> + Send + Sync>,
-    cancel: Option<Arc<dyn Fn(NexusContext, String) -> NexusFuture<()> + Send + Sync>>,
+    start: Arc<Handler<RawPayload, NexusStart<RawPayload>>>,
+    cancel: Option<Arc<Handler<String, ()>>>,
 }
+
+type Handler<Input, Output> = dyn Fn(NexusContext, Input) -> NexusFuture<Output> + Send + Sync;
 
 impl NexusRegistry {
     /// Adds an operation with the code that starts it. Called by the output of the macros.
@@ -81,6 +86,21 @@ impl NexusRegistry {
         if let Some(registered) = service.and_then(|operations| operations.get_mut(operation.name())) {
             registered.cancel = Some(Arc::new(cancel));
         }
+    }
+
+    /// Adds an interceptor, within those that were added before.
+    pub(crate) fn add_interceptor(&mut self, interceptor: impl NexusInterceptor) {
+        self.interceptors.push(Arc::new(interceptor));
+    }
+
+    /// Passes a request through the interceptors to the operation's code.
+    pub(crate) async fn run<C: NexusCall>(
+        &self,
+        operation: &RegisteredOperation,
+        ctx: &NexusContext,
+        input: C,
+    ) -> Result<C::Output, NexusError> {
+        NexusNext::new(&self.interceptors, operation).run(ctx, input).await
     }
 
     /// Returns true if there is no operation.

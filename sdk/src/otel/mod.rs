@@ -27,6 +27,7 @@ mod activity;
 mod client;
 mod ids;
 mod metrics;
+mod nexus;
 mod propagation;
 mod span;
 mod workflow;
@@ -42,7 +43,7 @@ use crate::client::ClientOptions;
 use crate::plugin::Plugin;
 use crate::worker::{Registered, WorkerBuilder};
 
-/// Writes OpenTelemetry spans for client calls, workflows, activities and messages. A [plugin](crate::plugin::Plugin)
+/// Writes OpenTelemetry spans for client calls, workflows, activities, messages and Nexus operations. A [plugin](crate::plugin::Plugin)
 /// for clients and workers.
 ///
 /// The provider needs a [`ReplaySafeIdGenerator`]. Use an exporter that works in the background: workflow code waits for
@@ -84,6 +85,7 @@ impl Plugin for Tracing {
     }
 
     fn configure_worker(&self, worker: WorkerBuilder<Registered>) -> WorkerBuilder<Registered> {
-        worker.workflow_interceptor(self.clone()).activity_interceptor(self.clone())
+        let worker = worker.workflow_interceptor(self.clone()).activity_interceptor(self.clone());
+        worker.nexus_interceptor(self.clone())
     }
 }

@@ -1,6 +1,6 @@
 //! Trace contexts in headers: `_tracer-data`, in the form of Temporal's other SDKs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use opentelemetry::Context;
 use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
@@ -57,8 +57,16 @@ pub(super) fn fields_of(context: &SpanContext) -> BTreeMap<String, String> {
 /// Reads the context of the span that sent the headers; `None` if they carry none.
 pub(super) fn read(headers: &Headers) -> Option<SpanContext> {
     // A header that cannot be read is one of another tracer.
-    let fields = headers.get::<BTreeMap<String, String>>(HEADER).ok().flatten().map(Fields)?;
-    let context = TraceContextPropagator::new().extract_with_context(&Context::new(), &fields);
+    of_fields(&headers.get::<BTreeMap<String, String>>(HEADER).ok().flatten().map(Fields)?)
+}
+
+/// Reads the context of the span that sent a Nexus request, whose headers are the fields; `None` if they carry none.
+pub(super) fn read_fields(headers: &HashMap<String, String>) -> Option<SpanContext> {
+    of_fields(&Fields(headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect()))
+}
+
+fn of_fields(fields: &Fields) -> Option<SpanContext> {
+    let context = TraceContextPropagator::new().extract_with_context(&Context::new(), fields);
     let found = context.span().span_context().clone();
     found.is_valid().then_some(found)
 }

@@ -17,6 +17,7 @@ use crate::activity::{Activities, ActivityRegistry};
 use crate::client::{Client, Connection};
 use crate::definition::{Workflow, WorkflowDefinition};
 use crate::interceptor::activity::ActivityInterceptor;
+use crate::interceptor::nexus::NexusInterceptor;
 use crate::interceptor::workflow::WorkflowInterceptor;
 use crate::into_shared::IntoShared;
 use crate::nexus::{NexusHandlers, NexusRegistry};
@@ -183,6 +184,12 @@ impl<State> WorkerBuilder<State> {
     pub fn nexus_handlers(mut self, handlers: impl NexusHandlers) -> WorkerBuilder<Registered> {
         handlers.register(&mut self.nexus);
         self.registered()
+    }
+
+    /// Adds an interceptor of this worker's Nexus handlers. The first one is the outermost. Default: none.
+    pub fn nexus_interceptor(mut self, interceptor: impl NexusInterceptor) -> Self {
+        self.nexus.add_interceptor(interceptor);
+        self
     }
 
     /// Adds a plugin, as a value or as an `Arc`. It configures this worker when it is built, after the plugins of the

@@ -1,7 +1,8 @@
 //! The server's knowledge of a worker from its heartbeats: found by task queue, and described.
 
+use abide::NexusError;
 use abide::prelude::*;
-use abide::worker::Worker;
+use abide::worker::{PollerBehavior, Worker};
 use abide_protos::temporal::api::enums::v1::WorkerStatus;
 use abide_protos::temporal::api::worker::v1::WorkerHeartbeat;
 use abide_protos::temporal::api::workflowservice::v1::workflow_service_client::WorkflowServiceClient;
@@ -91,4 +92,38 @@ async fn b128_the_server_lists_and_describes_the_worker_with_its_counters() {
         told.is_none_or(|told| told.status == WorkerStatus::ShuttingDown as i32),
         "the worker has said that it ends"
     );
+}
+
+#[abide::nexus_service]
+trait Desk {
+    fn greet(name: String) -> String;
+}
+
+struct Clerk;
+
+#[abide::nexus_handlers(implements = Desk)]
+impl Clerk {
+    #[nexus_operation]
+    fn greet(name: String) -> Result<String, NexusError> {
+        Ok(name)
+    }
+}
+
+#[tokio::test]
+async fn the_server_knows_the_slots_and_pollers_of_nexus_handlers() {
+    let Some(address) = address("the_server_knows_the_slots_and_pollers_of_nexus_handlers") else { return };
+    let client = connect(address.clone()).await;
+    let operator = Operator::of(&address).await;
+    let queue = unique("nexus-heartbeats");
+    let worker = Worker::builder(&client, &*queue).nexus_handlers(Clerk).max_concurrent_nexus_tasks(7);
+    let worker = worker.nexus_task_poller_behavior(PollerBehavior::SimpleMaximum(3));
+    let worker = worker.worker_heartbeat_interval(millis(200)).build().unwrap();
+    let body = worker.run_until(
+        operator
+            .worker_when(&queue, |told| told.nexus_poller_info.as_ref().is_some_and(|info| info.current_pollers == 3)),
+    );
+    let told = tokio::time::timeout(LIMIT, body).await.expect("the test ends in time").unwrap();
+    let slots = told.nexus_task_slots_info.unwrap();
+    assert_eq!((slots.current_available_slots, slots.current_used_slots), (7, 0));
+    assert!(told.activity_task_slots_info.is_none(), "it has no activities");
 }

@@ -1,12 +1,15 @@
 //! Nexus operations that an Abide worker serves: every way in which a handler can end, on both servers.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
-use abide::NexusOperation;
+use abide::converter::RawPayload;
+use abide::interceptor::{NexusInterceptor, NexusNext, NexusStartOperationInput, async_trait};
 use abide::nexus::{NexusCancelReason, NexusLink};
+use abide::plugin::Plugin;
 use abide::prelude::*;
-use abide::{NexusContext, NexusError, NexusHandlerErrorType};
+use abide::worker::{Registered, WorkerBuilder};
+use abide::{NexusContext, NexusError, NexusHandlerErrorType, NexusOperation, NexusStart};
 
 use crate::arm::{Arm, Histories, Outcome, compare, until};
 use crate::nexus_endpoint::create_endpoint;
@@ -29,8 +32,8 @@ trait Desk {
 #[derive(Default)]
 struct Clerk {
     attempts: AtomicU32,
-    /// What code that a handler has spawned was told.
-    told: std::sync::Arc<Mutex<Vec<NexusCancelReason>>>,
+    /// The contexts of the requests that nobody answers.
+    requests: Arc<Mutex<Vec<NexusContext>>>,
 }
 
 #[abide::nexus_handlers(implements = Desk)]
@@ -83,6 +86,7 @@ impl Clerk {
         assert!(!ctx.is_cancelled() && !ctx.is_worker_shutting_down() && info.deadline.is_some());
         assert_eq!((&*info.namespace, &*info.task_queue), ("default", &*info.endpoint));
         assert!(!info.request_id.is_empty() && !info.callback_url.is_empty());
+        assert!(!format!("{ctx:?} {info:#?}").contains("SECRET"), "`Debug` shows no header's value");
         assert_eq!(ctx.client().connection().namespace(), "default");
         ctx.metrics().counter("looks", "Looks at requests", "").add(1);
         let link = info.links.first().map(|link| link.link_type.clone()).unwrap_or_default();
@@ -97,11 +101,10 @@ impl Clerk {
 
     #[nexus_operation]
     async fn forever(&self, ctx: &NexusContext, _name: String) -> Result<String, NexusError> {
-        let (told, watching) = (self.told.clone(), ctx.clone());
-        tokio::spawn(async move {
-            let reason = watching.cancelled().await;
-            told.lock().expect("no test panics with it").push(reason);
-        });
+        self.requests.lock().expect("no test panics with it").push(ctx.clone());
+        ctx.cancelled().await;
+        assert!(ctx.is_cancelled() && ctx.is_worker_shutting_down(), "a request that is too late is dropped");
+        ctx.worker_shutting_down().await;
         std::future::pending().await
     }
 }
@@ -132,7 +135,7 @@ async fn calls(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
     let call = ctx.nexus_operation(endpoint(), unfit, 7).schedule_to_close_timeout(secs(20));
     told.push(call.await.unwrap_or_else(|error| describe(&error)));
     let call = ctx.nexus_operation(endpoint(), Desk::look, "me".into()).schedule_to_close_timeout(secs(20));
-    told.push(call.nexus_header("Trace", "x").await?.join(" "));
+    told.push(call.nexus_header("Trace", "SECRET").await?.join(" "));
     ctx.nexus_operation(endpoint(), Desk::nothing, ()).schedule_to_close_timeout(secs(20)).await?;
     Ok(told)
 }
@@ -164,7 +167,7 @@ const TOLD: [&str; 11] = [
      give_up, look, misunderstand, nothing, refuse, say-hello",
     "NotFound: the worker has no Nexus service `desk.v2`; registered: desk.v1",
     "BadRequest: the input of the operation `say-hello` does not fit: expected `String`, found JSON: an integer",
-    "me desk.v1 look x temporal.api.common.v1.Link.WorkflowEvent",
+    "me desk.v1 look SECRET temporal.api.common.v1.Link.WorkflowEvent",
 ];
 
 #[tokio::test]
@@ -206,6 +209,86 @@ fn counted(arm: &Arm) {
     assert_eq!(arm.client.metrics().total("looks", &[("nexus_operation", "look")]), 1.0);
 }
 
+/// Adds its name to a header, and to the result.
+struct Stamp(&'static str);
+
+#[async_trait]
+impl NexusInterceptor for Stamp {
+    async fn start_operation(
+        &self,
+        ctx: &NexusContext,
+        mut input: NexusStartOperationInput,
+        next: NexusNext<'_>,
+    ) -> Result<NexusStart<RawPayload>, NexusError> {
+        if input.argument.to_value::<String>()? == "nobody" {
+            return Err(NexusError::unauthorized(format!("{} knows nobody", self.0)));
+        }
+        assert_eq!(ctx.info().headers, input.headers);
+        let stamped = input.headers.entry("stamp".into()).or_default();
+        stamped.push_str(self.0);
+        let started = next.run(ctx, input).await?;
+        match started.result() {
+            Some(result) => {
+                let text = format!("{} {}", result.to_value::<Vec<String>>()?.join(" "), self.0);
+                Ok(NexusStart::completed(RawPayload::from_value(&vec![text])?))
+            }
+            None => Ok(started),
+        }
+    }
+}
+
+struct Stamps;
+
+impl Plugin for Stamps {
+    fn name(&self) -> &str {
+        "stamps"
+    }
+
+    fn configure_worker(&self, worker: WorkerBuilder<Registered>) -> WorkerBuilder<Registered> {
+        worker.nexus_interceptor(Stamp("inner"))
+    }
+}
+
+#[abide::nexus_service]
+trait Stamped {
+    fn read(name: String) -> Vec<String>;
+}
+
+struct Reader;
+
+#[abide::nexus_handlers(implements = Stamped)]
+impl Reader {
+    #[nexus_operation]
+    fn read(ctx: &NexusContext, name: String) -> Result<Vec<String>, NexusError> {
+        Ok(vec![name, ctx.header("Stamp").unwrap_or_default().to_string()])
+    }
+}
+
+#[workflow]
+async fn reads(ctx: &WorkflowContext, name: String) -> Result<Vec<String>, WorkflowError> {
+    let call =
+        ctx.nexus_operation(ctx.info().task_queue.clone(), Stamped::read, name).schedule_to_close_timeout(secs(20));
+    call.await.or_else(|error| Ok(vec![describe(&error)]))
+}
+
+#[tokio::test]
+async fn interceptors_see_and_change_what_passes_through() -> Outcome {
+    compare("nexus-interceptors", |arm| async move {
+        create_endpoint(&arm).await?;
+        let worker = arm.worker().workflow(reads).nexus_handlers(Reader);
+        let worker = worker.nexus_interceptor(Stamp("outer")).plugin(Stamps).build()?;
+        let body = async {
+            let read = |name: &str| arm.client.execute(reads, name.to_string()).task_queue(arm.queue());
+            assert_eq!(read("ada").await?, ["ada outerinner inner outer"]);
+            assert_eq!(read("nobody").await?, ["Unauthorized: outer knows nobody"]);
+            Ok::<_, Box<dyn std::error::Error>>(Vec::new())
+        };
+        let histories: Histories = Box::pin(worker.run_until(Box::pin(body))).await?;
+        histories
+    })
+    .await
+}
+
 #[workflow]
 async fn waits(ctx: &WorkflowContext) -> Result<bool, WorkflowError> {
     let call = ctx.nexus_operation(ctx.info().task_queue.clone(), Desk::forever, String::new());
@@ -218,14 +301,12 @@ async fn a_handler_is_dropped_when_its_caller_does_not_wait_any_more() -> Outcom
     compare("nexus-too-late", |arm| async move {
         create_endpoint(&arm).await?;
         let clerk = Clerk::default();
-        let told = clerk.told.clone();
+        let requests = Arc::clone(&clerk.requests);
         let worker = arm.worker().workflow(waits).nexus_handlers(clerk).build()?;
         let body = async {
             let handle = arm.client.start(waits, ()).id(arm.id()).task_queue(arm.queue()).await?;
             assert!(handle.result().await?);
-            until("the handler's own code was told", || async { Ok(!told.lock().expect("not poisoned").is_empty()) })
-                .await?;
-            assert_eq!(told.lock().expect("not poisoned")[0], NexusCancelReason::RequestTimeout);
+            assert_eq!(reason(&requests), Some(NexusCancelReason::RequestTimeout));
             let late =
                 arm.client.metrics().total("temporal_nexus_task_execution_failed", &[("failure_reason", "timeout")]);
             assert!(late >= 1.0);
@@ -235,6 +316,11 @@ async fn a_handler_is_dropped_when_its_caller_does_not_wait_any_more() -> Outcom
         histories
     })
     .await
+}
+
+/// Returns the reason for which the first request was cancelled.
+fn reason(requests: &Mutex<Vec<NexusContext>>) -> Option<NexusCancelReason> {
+    requests.lock().expect("no test panics with it").first().and_then(NexusContext::cancel_reason)
 }
 
 #[workflow]
@@ -267,7 +353,7 @@ async fn a_worker_that_shuts_down_leaves_its_requests_to_the_next_one() -> Outco
     compare("nexus-shutdown", |arm| async move {
         create_endpoint(&arm).await?;
         let clerk = Clerk::default();
-        let told = clerk.told.clone();
+        let requests = Arc::clone(&clerk.requests);
         let workflows = arm.worker().workflow(is_answered_by_the_next_worker).build()?;
         let first = arm.worker().nexus_handlers(clerk).build()?;
         let body = async {
@@ -278,7 +364,7 @@ async fn a_worker_that_shuts_down_leaves_its_requests_to_the_next_one() -> Outco
             let used =
                 || arm.client.metrics().total("temporal_worker_task_slots_used", &[("worker_type", "NexusWorker")]);
             first.run_until(until("a request is in hand", || async { Ok(used() > 0.0) })).await??;
-            assert!(!told.lock().expect("not poisoned").is_empty());
+            assert_eq!(reason(&requests), Some(NexusCancelReason::WorkerShutdown));
             let second = arm.worker().nexus_handlers(Substitute).build()?;
             assert_eq!(second.run_until(handle.result()).await??, "the next worker");
             Ok::<_, Box<dyn std::error::Error>>(vec![handle.fetch_history().await?])

@@ -10,7 +10,10 @@ use opentelemetry::Context;
 use opentelemetry::trace::{FutureExt as _, SpanId, Status, TraceContextExt as _, Tracer as _, TracerProvider as _};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
 
-use crate::arm::{Arm, Outcome, compare, until_event};
+use abide::{NexusContext, NexusError, NexusStart};
+
+use crate::arm::{Arm, Outcome, compare, until, until_event};
+use crate::nexus_endpoint::create_endpoint;
 
 #[activity(start_to_close_timeout = secs(10))]
 async fn charge(ctx: &ActivityContext, cents: u64) -> Result<u64, ActivityError> {
@@ -256,6 +259,83 @@ async fn a_span_that_is_open_when_its_worker_dies_ends_at_the_next_worker() -> O
         let (_, worker) = traced(&arm, &second).await?;
         worker.run_until(parcel.result()).await??;
         assert_eq!(trees(&exporter.get_finished_spans()?), PARCEL);
+        Ok(Vec::new())
+    })
+    .await
+}
+
+#[abide::nexus_service]
+trait Packing {
+    fn wrap(item: String) -> String;
+    fn keep(item: String) -> String;
+}
+
+struct Packer;
+
+#[abide::nexus_handlers(implements = Packing)]
+impl Packer {
+    #[nexus_operation]
+    async fn wrap(&self, item: String) -> Result<String, NexusError> {
+        if item == "air" {
+            Err(NexusError::bad_request("there is nothing to wrap"))
+        } else {
+            Ok(format!("wrapped {item}"))
+        }
+    }
+
+    #[nexus_operation]
+    async fn keep(&self, ctx: &NexusContext, item: String) -> Result<NexusStart<String>, NexusError> {
+        ctx.start_workflow(keep, item.clone()).id(format!("{}-{item}", ctx.info().task_queue)).await
+    }
+}
+
+#[workflow]
+async fn keep(ctx: &WorkflowContext, item: String) -> Result<String, WorkflowError> {
+    ctx.timer(days(1)).await?;
+    Ok(item)
+}
+
+#[workflow]
+async fn wraps(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
+    let endpoint = ctx.info().task_queue.clone();
+    ctx.nexus_operation(endpoint.clone(), Packing::wrap, "air".into()).await.expect_err("there is nothing");
+    let kept = ctx.nexus_operation(endpoint.clone(), Packing::keep, "gift".into()).start().await?;
+    kept.cancel();
+    assert!(kept.await.is_err_and(|error| error.is_cancelled()));
+    Ok(ctx.nexus_operation(endpoint, Packing::wrap, "gift".into()).await?)
+}
+
+const NEXUS_TREES: &str = "\
+StartWorkflow:wraps
+  RunWorkflow:wraps
+    StartNexusOperation:Packing/keep
+      RunCancelNexusOperationHandler:Packing/keep
+      RunStartNexusOperationHandler:Packing/keep
+        StartWorkflow:keep
+          RunWorkflow:keep  (Cancelled)
+    StartNexusOperation:Packing/wrap
+      RunStartNexusOperationHandler:Packing/wrap
+    StartNexusOperation:Packing/wrap
+      RunStartNexusOperationHandler:Packing/wrap  (there is nothing to wrap (BAD_REQUEST))
+";
+
+#[tokio::test]
+async fn a_trace_leads_through_nexus_to_the_workflow_behind_an_operation() -> Outcome {
+    compare("nexus-traces", |arm| async move {
+        create_endpoint(&arm).await?;
+        let exporter = InMemorySpanExporter::default();
+        let provider = provider_of(&exporter);
+        let options = ClientOptions::new(arm.address()).plugin(Tracing::new(&provider));
+        let client = Client::connect(options).await?;
+        let worker = Worker::builder(&client, arm.queue()).workflow(wraps).workflow(keep).nexus_handlers(Packer);
+        let body = async {
+            let wrapped = client.execute(wraps, ()).id(arm.id()).task_queue(arm.queue()).await?;
+            assert_eq!(wrapped, "wrapped gift");
+            Ok::<_, Box<dyn std::error::Error>>(())
+        };
+        worker.build()?.run_until(Box::pin(body)).await??;
+        until("the last span has ended", || async { Ok(exporter.get_finished_spans()?.len() >= 11) }).await?;
+        assert_eq!(trees(&exporter.get_finished_spans()?), NEXUS_TREES);
         Ok(Vec::new())
     })
     .await

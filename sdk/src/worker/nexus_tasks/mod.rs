@@ -29,6 +29,7 @@ use super::polling::{Slot, Slots};
 use super::shutdown::Phase;
 use crate::client::{Client, RpcError};
 use crate::converter::RawPayload;
+use crate::interceptor::nexus::{NexusCancelOperationInput, NexusStartOperationInput};
 use crate::nexus::{
     NexusCancelReason, NexusCancellation, NexusContext, NexusError, NexusInfo, NexusLink, NexusRegistry, NexusStart,
     Request,
@@ -120,13 +121,16 @@ impl NexusWorker {
         let client = Client::from_connection(self.shared.client.now());
         let request = Arc::new(Request::new(client, cancellation.clone()));
         let ctx = NexusContext::new(info.clone(), Arc::clone(&request));
+        let (registry, headers) = (&self.registry, info.headers.clone());
         let code = async move {
             match called {
-                Some(Called::Start { input }) => {
-                    operation.start(ctx, input).await.map(|started| Ended::Started(started, Vec::new()))
+                Some(Called::Start { input: argument }) => {
+                    let started = registry.run(&operation, &ctx, NexusStartOperationInput { argument, headers }).await;
+                    started.map(|started| Ended::Started(started, Vec::new()))
                 }
                 Some(Called::Cancel { operation_token }) => {
-                    operation.cancel(ctx, operation_token).await.map(|()| Ended::CancelAccepted)
+                    let input = NexusCancelOperationInput { operation_token, headers };
+                    registry.run(&operation, &ctx, input).await.map(|()| Ended::CancelAccepted)
                 }
                 None => Err(NexusError::not_implemented("this version of Abide does not know this kind of request")),
             }
