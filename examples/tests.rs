@@ -35,6 +35,8 @@ mod local_activities;
 mod metrics;
 #[path = "mutex/test.rs"]
 mod mutex;
+#[path = "nexus/test.rs"]
+mod nexus;
 #[path = "order/test.rs"]
 mod order;
 #[path = "plugin/test.rs"]

@@ -80,6 +80,14 @@ impl Server {
         &self.client
     }
 
+    /// Makes an endpoint for Nexus operations that leads to this task queue. On a server at `TEMPORAL_ADDRESS`, its
+    /// operator has created it.
+    pub fn add_nexus_endpoint(&self, name: &str, task_queue: &str) {
+        if let Some(server) = &self.embedded {
+            server.add_nexus_endpoint(name, task_queue);
+        }
+    }
+
     /// Returns the duration for this server: unchanged on the embedded one, and 600 times shorter on others, so that
     /// nobody waits for an hour.
     pub fn time(&self, duration: Duration) -> Duration {

@@ -442,8 +442,13 @@ impl Host {
     }
 
     /// Registers a worker that is about to poll a queue, until the returned value is dropped.
-    pub fn promise(host: &Arc<Self>, namespace: &str, queue: &str, workflows: bool, activities: bool) -> Promise {
-        let kinds = [(workflows, QueueKind::Workflow), (activities, QueueKind::Activity)];
+    pub fn promise(
+        host: &Arc<Self>,
+        namespace: &str,
+        queue: &str,
+        [workflows, activities, nexus]: [bool; 3],
+    ) -> Promise {
+        let kinds = [(workflows, QueueKind::Workflow), (activities, QueueKind::Activity), (nexus, QueueKind::Nexus)];
         let kinds = kinds.into_iter().filter(|(wanted, _)| *wanted).map(|(_, kind)| kind).collect();
         let promise = Promise { host: Arc::clone(host), namespace: namespace.into(), queue: queue.into(), kinds };
         promise.set(true);

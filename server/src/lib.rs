@@ -158,6 +158,27 @@ impl Server {
         self.host.call(|engine| engine.register_search_attribute(key.name(), key.type_name()));
     }
 
+    /// Creates a Nexus endpoint that leads to a task queue of the namespace `default`. Workflows of all namespaces call
+    /// operations through it.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// use abide_server::Server;
+    ///
+    /// let server = Server::builder().start();
+    /// server.add_nexus_endpoint("payments", "payments-queue");
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Panics if there is an endpoint of that name, or if the name has other characters than letters, digits and `-`.
+    pub fn add_nexus_endpoint(&self, name: &str, task_queue: &str) {
+        let made = self.host.call(|engine| engine.add_nexus_endpoint(name, task_queue));
+        made.unwrap_or_else(|error| panic!("the Nexus endpoint `{name}` cannot be created: {}", error.message));
+    }
+
     /// Serves gRPC on a loopback address (port 0: any free port) until the server is dropped. Returns the address.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use abide::activity::{Activities, ActivityRegistry};
 use abide::client::Client;
 use abide::interceptor::WorkflowInterceptor;
+use abide::nexus::NexusHandlers;
 use abide::worker::{DeploymentOptions, Registered, Worker, WorkerBuilder};
 use abide::workflow::WorkflowImplementation;
 use abide::{
@@ -34,6 +35,7 @@ pub struct TestWorker {
     real: ActivityRegistry,
     mocks: ActivityRegistry,
     has_workflows: bool,
+    has_nexus_handlers: bool,
     is_versioned: bool,
     over: watch::Sender<bool>,
 }
@@ -53,6 +55,7 @@ impl TestWorker {
             real: ActivityRegistry::default(),
             mocks: ActivityRegistry::default(),
             has_workflows: false,
+            has_nexus_handlers: false,
             is_versioned: false,
             over,
         }
@@ -119,6 +122,49 @@ impl TestWorker {
     /// Adds activities unchanged.
     pub fn activities<Kind, A: Activities<Kind>>(mut self, activities: A) -> Self {
         activities.register(&mut self.real);
+        self
+    }
+
+    /// Serves the operations of a Nexus service, behind an endpoint that
+    /// [`add_nexus_endpoint`](crate::server::TestServer::add_nexus_endpoint) creates.
+    ///
+    /// ```
+    /// use abide::NexusError;
+    /// use abide::prelude::*;
+    /// use abide_testing::TestWorkflowEnvironment;
+    ///
+    /// #[abide::nexus_service]
+    /// pub trait Desk {
+    ///     fn greet(name: String) -> String;
+    /// }
+    ///
+    /// struct Clerk;
+    ///
+    /// #[abide::nexus_handlers(implements = Desk)]
+    /// impl Clerk {
+    ///     #[nexus_operation]
+    ///     async fn greet(&self, name: String) -> Result<String, NexusError> {
+    ///         Ok(format!("hello {name}"))
+    ///     }
+    /// }
+    ///
+    /// #[workflow]
+    /// async fn visit(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
+    ///     Ok(ctx.nexus_operation("desk", Desk::greet, "Ada".into()).await?)
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let env = TestWorkflowEnvironment::start().await?;
+    /// env.server().add_nexus_endpoint("desk", "visits");
+    /// let worker = env.worker("visits").workflow(visit).nexus_handlers(Clerk);
+    /// assert_eq!(env.run(worker, env.client().execute(visit, ()).task_queue("visits")).await?, "hello Ada");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn nexus_handlers(mut self, handlers: impl NexusHandlers) -> Self {
+        self.has_nexus_handlers = true;
+        self.builder = self.builder.nexus_handlers(handlers);
         self
     }
 
@@ -227,7 +273,8 @@ impl TestWorker {
     /// Registers the worker's task queue and capabilities with the server before it polls, until dropped.
     pub(crate) fn promise(&self) -> Promise {
         let namespace = self.client.connection().namespace();
-        Host::promise(&self.host, namespace, &self.task_queue, self.has_workflows, self.runs_activities())
+        let kinds = [self.has_workflows, self.runs_activities(), self.has_nexus_handlers];
+        Host::promise(&self.host, namespace, &self.task_queue, kinds)
     }
 
     fn runs_activities(&self) -> bool {
@@ -237,8 +284,9 @@ impl TestWorker {
     /// Returns the worker, the replayer of its workflows, and the sender that ends its activities with the test.
     pub(crate) fn build(self) -> (Worker, WorkflowReplayer, watch::Sender<bool>) {
         assert!(
-            self.has_workflows || self.runs_activities(),
-            "the worker of the test has nothing to run: add `.workflow(..)`, `.activities(..)` or `.mock(..)`"
+            self.has_workflows || self.runs_activities() || self.has_nexus_handlers,
+            "the worker of the test has nothing to run: add `.workflow(..)`, `.activities(..)`, `.mock(..)` or \
+             `.nexus_handlers(..)`"
         );
         // Also without any: local activities run on the workflow's worker.
         let mut activities = self.real;

@@ -58,6 +58,15 @@ impl Engine {
         Ok(operator::CreateNexusEndpointResponse { endpoint: Some(endpoint) })
     }
 
+    /// Creates an endpoint that leads to a task queue of the namespace `default`.
+    pub(crate) fn add_nexus_endpoint(&mut self, name: &str, task_queue: &str) -> Result<(), Error> {
+        let worker =
+            nexus::endpoint_target::Worker { namespace: "default".to_owned(), task_queue: task_queue.to_owned() };
+        let target = Some(nexus::EndpointTarget { variant: Some(Variant::Worker(worker)) });
+        let spec = Some(nexus::EndpointSpec { name: name.to_owned(), target, ..Default::default() });
+        self.create_nexus_endpoint(operator::CreateNexusEndpointRequest { spec }).map(drop)
+    }
+
     pub(crate) fn update_nexus_endpoint(
         &mut self,
         request: operator::UpdateNexusEndpointRequest,
