@@ -1,9 +1,10 @@
 //! The Abide side of `scripts/handover`: workflows that a Python worker starts and this one finishes, and vice versa.
 //!
-//! `handover work QUEUE` runs a worker until it is interrupted; `handover replay FILE` replays a history; `handover
+//! `handover work QUEUE` runs a worker until it is interrupted, `handover desk QUEUE` one that serves Nexus operations; `handover replay FILE` replays a history; `handover
 //! start QUEUE ID` and `handover finish ID` are the client of the sealed case. After `--sealed` all of them use its
 //! codec.
 
+mod desk;
 mod sealed;
 mod ties;
 mod workflows;
@@ -17,6 +18,7 @@ use abide::prelude::*;
 use abide::worker::Worker;
 use abide::{History, WorkflowReplayer};
 
+use crate::desk::{Clerk, calls_desk, lingers};
 use crate::sealed::{Sealed, refuse, sealing};
 use crate::ties::{
     CancelAndHandler, CancelAndTimer, ConditionAndTimer, Gate, GivingWayAndTimer, MessageAndTimer, Yields, Zero,
@@ -43,10 +45,14 @@ async fn run(arguments: &[&str]) -> Result<(), Box<dyn Error>> {
     };
     match arguments {
         ["work", queue] => work(&client(converter).await?, queue).await,
+        ["desk", queue] => serve_desk(&client(converter).await?, queue).await,
         ["replay", file] => replay(file, converter),
         ["start", queue, id] => sealed::start(&client(converter).await?, queue, id).await,
         ["finish", id] => sealed::finish(&client(converter).await?, id).await,
-        _ => Err("usage: handover [--sealed] (work QUEUE | replay FILE | start QUEUE ID | finish ID)".into()),
+        _ => {
+            Err("usage: handover [--sealed] (work QUEUE | desk QUEUE | replay FILE | start QUEUE ID | finish ID)"
+                .into())
+        }
     }
 }
 
@@ -80,6 +86,12 @@ async fn work(client: &Client, queue: &str) -> Result<(), Box<dyn Error>> {
         .graceful_shutdown_timeout(secs(5))
         .build()?;
     worker.run_until(tokio::signal::ctrl_c()).await??;
+    Ok(())
+}
+
+async fn serve_desk(client: &Client, queue: &str) -> Result<(), Box<dyn Error>> {
+    let worker = Worker::builder(client, queue).workflow(calls_desk).workflow(lingers).nexus_handlers(Clerk);
+    worker.build()?.run_until(tokio::signal::ctrl_c()).await??;
     Ok(())
 }
 
