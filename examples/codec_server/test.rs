@@ -1,18 +1,13 @@
 //! A worker without keys: the server sees encrypted payloads, and the client reads the result.
 
-#[path = "../encryption/codec.rs"]
-mod codec;
-#[path = "../encryption/workflow.rs"]
-mod workflow;
-
 use abide::client::ClientOptions;
 use abide::codec_server::{CodecServer, RemoteCodec};
 use abide::converter::DataConverter;
 use abide_testing::TestWorkflowEnvironment;
 
-use self::codec::Encryption;
-use self::workflow::{charge, pay};
 use crate::Outcome;
+use crate::encryption::codec::Encryption;
+use crate::encryption::workflow::{charge, pay};
 
 // A replay of the finished test blocks a thread while the codec runs, and the codec waits for the server in this process.
 #[tokio::test(flavor = "multi_thread")]

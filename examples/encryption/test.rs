@@ -1,9 +1,9 @@
 //! Tests of the codec: what the server sees, old keys, and payloads that somebody has changed.
 
 #[path = "codec.rs"]
-mod codec;
+pub(crate) mod codec;
 #[path = "workflow.rs"]
-mod workflow;
+pub(crate) mod workflow;
 
 use abide::converter::{DataConverter, PayloadCodec, RawPayload};
 use abide::prelude::*;

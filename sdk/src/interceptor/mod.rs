@@ -12,9 +12,9 @@ pub(crate) mod activity;
 #[cfg(feature = "client")]
 pub(crate) mod client;
 mod memo_and_attributes;
-pub(crate) mod rest;
 #[cfg(feature = "worker")]
 pub(crate) mod nexus;
+pub(crate) mod rest;
 pub(crate) mod workflow;
 
 #[doc(no_inline)]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::converter::RawPayload;
+use crate::into_shared::into_shared;
 use crate::nexus::{NexusContext, NexusError, NexusStart, RegisteredOperation};
 
 /// Code around the handlers of Nexus operations (Temporal's Nexus interceptor), added with
@@ -63,6 +64,8 @@ pub trait NexusInterceptor: Send + Sync + 'static {
         next.run(ctx, input).await
     }
 }
+
+into_shared!(NexusInterceptor);
 
 /// A request to start an operation, as an [interceptor](NexusInterceptor::start_operation) sees it. The context has the
 /// rest.

@@ -15,6 +15,7 @@ use crate::NexusOperation;
 use crate::converter::{RawPayload, read_one};
 use crate::definition::PayloadValue;
 use crate::interceptor::nexus::{NexusCall, NexusInterceptor, NexusNext};
+use crate::into_shared::IntoShared;
 
 /// A running handler.
 pub type NexusFuture<T> = Pin<Box<dyn Future<Output = Result<T, NexusError>> + Send>>;
@@ -89,8 +90,8 @@ impl NexusRegistry {
     }
 
     /// Adds an interceptor, within those that were added before.
-    pub(crate) fn add_interceptor(&mut self, interceptor: impl NexusInterceptor) {
-        self.interceptors.push(Arc::new(interceptor));
+    pub(crate) fn add_interceptor(&mut self, interceptor: impl IntoShared<dyn NexusInterceptor>) {
+        self.interceptors.push(interceptor.into_shared());
     }
 
     /// Passes a request through the interceptors to the operation's code.

@@ -187,7 +187,7 @@ impl<State> WorkerBuilder<State> {
     }
 
     /// Adds an interceptor of this worker's Nexus handlers. The first one is the outermost. Default: none.
-    pub fn nexus_interceptor(mut self, interceptor: impl NexusInterceptor) -> Self {
+    pub fn nexus_interceptor(mut self, interceptor: impl IntoShared<dyn NexusInterceptor>) -> Self {
         self.nexus.add_interceptor(interceptor);
         self
     }

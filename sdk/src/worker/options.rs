@@ -177,7 +177,7 @@ impl Options {
             SlotKind::WorkflowTask => self.max_concurrent_workflow_tasks,
             SlotKind::Activity => self.max_concurrent_activities,
             SlotKind::LocalActivity => self.max_concurrent_local_activities,
-            SlotKind::NexusTask => 100,
+            SlotKind::NexusTask => self.max_concurrent_nexus_tasks,
         }
     }
 
@@ -208,7 +208,7 @@ impl Options {
     }
 
     pub(super) fn nexus_pollers(&self) -> PollerBehavior {
-        self.nexus_task_pollers.unwrap_or(DEFAULT_POLLERS).at_most(self.max_concurrent_nexus_tasks)
+        self.nexus_task_pollers.unwrap_or(DEFAULT_POLLERS).at_most(self.slots(SlotKind::NexusTask))
     }
 }
 

@@ -6,11 +6,11 @@ use std::fmt::Write as _;
 use abide::otel::{ReplaySafeIdGenerator, Tracing, in_span};
 use abide::prelude::*;
 use abide::worker::Worker;
+use abide::{NexusContext, NexusError, NexusStart};
 use opentelemetry::Context;
 use opentelemetry::trace::{FutureExt as _, SpanId, Status, TraceContextExt as _, Tracer as _, TracerProvider as _};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
-
-use abide::{NexusContext, NexusError, NexusStart};
+use tokio::task::JoinSet;
 
 use crate::arm::{Arm, Outcome, compare, until, until_event};
 use crate::nexus_endpoint::create_endpoint;
@@ -249,12 +249,12 @@ async fn a_span_that_is_open_when_its_worker_dies_ends_at_the_next_worker() -> O
         let exporter = InMemorySpanExporter::default();
         let (first, second) = (provider_of(&exporter), provider_of(&exporter));
         let (client, worker) = traced(&arm, &first).await?;
-        let dies = tokio::spawn(worker.run());
+        let mut dies = JoinSet::new();
+        dies.spawn(worker.run());
         let parcel = client.start(Parcel::run, ()).id(arm.id()).task_queue(arm.queue()).await?;
         until_event(&parcel, "EVENT_TYPE_ACTIVITY_TASK_COMPLETED", 1).await?;
         until_event(&parcel, "EVENT_TYPE_WORKFLOW_TASK_COMPLETED", 2).await?;
-        dies.abort();
-        dies.await.expect_err("it was killed");
+        dies.shutdown().await;
         parcel.signal(Parcel::seal, ()).await?;
         let (_, worker) = traced(&arm, &second).await?;
         worker.run_until(parcel.result()).await??;

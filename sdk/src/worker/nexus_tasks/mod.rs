@@ -27,6 +27,7 @@ use super::coding::{decode_by, encode_by};
 use super::context::WorkerContext;
 use super::polling::{Slot, Slots};
 use super::shutdown::Phase;
+use super::tuner::SlotKind;
 use crate::client::{Client, RpcError};
 use crate::converter::RawPayload;
 use crate::interceptor::nexus::{NexusCancelOperationInput, NexusStartOperationInput};
@@ -61,8 +62,7 @@ enum Ended {
 impl NexusWorker {
     /// Must be called within a tokio runtime.
     pub(super) fn new(shared: Arc<WorkerContext>, registry: NexusRegistry) -> Arc<Self> {
-        let slots = u32::try_from(shared.options.max_concurrent_nexus_tasks).unwrap_or(u32::MAX);
-        let slots = Arc::new(Slots::new(slots, shared.metrics.slots("NexusWorker")));
+        let slots = Arc::new(shared.slots(SlotKind::NexusTask));
         Arc::new(Self { shared, registry, slots, runtime: Handle::current() })
     }
 
@@ -72,7 +72,7 @@ impl NexusWorker {
 
     /// Starts a request.
     fn start(self: &Arc<Self>, task: PollNexusTaskQueueResponse, mut slot: Slot) {
-        slot.begin_task();
+        slot.begin_task(&request::name_of(&task));
         self.runtime.spawn(Arc::clone(self).handle(task, slot));
     }
 

@@ -77,6 +77,15 @@ fn cancelled(cancel: CancelOperationRequest, info: &mut NexusInfo) -> Called {
     Called::Cancel { operation_token: if token.is_empty() { cancel.operation_id } else { token } }
 }
 
+/// Returns `service/operation`; empty for a kind of request that this version does not know.
+pub(super) fn name_of(task: &PollNexusTaskQueueResponse) -> String {
+    match task.request.as_ref().and_then(|request| request.variant.as_ref()) {
+        Some(request::Variant::StartOperation(start)) => format!("{}/{}", start.service, start.operation),
+        Some(request::Variant::CancelOperation(cancel)) => format!("{}/{}", cancel.service, cancel.operation),
+        None => String::new(),
+    }
+}
+
 /// Returns the time that the caller waits; `None` if it does not say.
 ///
 /// # Errors

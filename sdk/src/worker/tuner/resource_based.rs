@@ -41,10 +41,13 @@ pub struct ResourceController {
 struct Shared {
     memory_target: f64,
     cpu_target: f64,
-    measure: Box<dyn Fn(&mut Option<CpuTime>) -> Option<Use> + Send + Sync>,
+    measure: Box<Measure>,
     state: Mutex<State>,
     gauges: OnceLock<Gauges>,
 }
+
+/// Measures, and keeps the time of the processors for the next measurement. `None` if it cannot.
+type Measure = dyn Fn(&mut Option<CpuTime>) -> Option<Use> + Send + Sync;
 
 /// Shares in use, from 0 to 1.
 #[derive(Clone, Copy, Debug, Default)]
