@@ -86,11 +86,12 @@ fn all_messages(all: &FileDescriptorSet) -> BTreeMap<String, Message<'_>> {
     messages
 }
 
-/// Returns the requests and responses of the workflow service.
+/// Returns the requests and responses of the services that clients call.
 fn calls(messages: &BTreeMap<String, Message<'_>>) -> Vec<String> {
-    let service = ".temporal.api.workflowservice.v1.";
+    let services = [".temporal.api.workflowservice.v1.", ".temporal.api.operatorservice.v1.", ".grpc.health.v1."];
     let is_call = |name: &str| name.ends_with("Request") || name.ends_with("Response");
-    messages.keys().filter(|name| name.starts_with(service) && is_call(name)).cloned().collect()
+    let is_of_service = |name: &str| services.iter().any(|service| name.starts_with(service));
+    messages.keys().filter(|name| is_of_service(name) && is_call(name)).cloned().collect()
 }
 
 fn collect<'a>(scope: &str, module: &str, proto: &'a DescriptorProto, messages: &mut BTreeMap<String, Message<'a>>) {

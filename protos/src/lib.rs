@@ -14,7 +14,7 @@ pub mod payload_fields;
 pub mod payloads_json;
 
 pub use prost;
-pub use prost_wkt_types::{Any, Duration, Timestamp};
+pub use prost_wkt_types::{Any, Duration, FieldMask, Timestamp};
 pub use temporal_sdk_core_protos::{google, grpc, temporal};
 
 #[cfg(feature = "grpc")]

@@ -1,4 +1,4 @@
-//! The methods of Temporal's workflow service as types: a request knows its method and its response.
+//! The methods of Temporal's services as types: a request knows its service, its method and its response.
 //!
 //! A request is encoded once, before the first attempt. Retries send the same bytes without cloning the message, and
 //! the number of bytes also decides about compression.
@@ -6,9 +6,11 @@
 use std::marker::PhantomData;
 
 use abide_protos::deep_failures;
+use abide_protos::grpc::health::v1::{HealthCheckRequest, HealthCheckResponse};
 use abide_protos::payload_fields::PayloadFields;
 use abide_protos::prost::bytes::{Buf, BufMut, Bytes};
 use abide_protos::prost::{Message, Name};
+use abide_protos::temporal::api::operatorservice::v1::*;
 use abide_protos::temporal::api::workflowservice::v1::*;
 use tonic::Status;
 use tonic::codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
@@ -28,32 +30,50 @@ pub(crate) trait Rpc: Message + PayloadFields {
 }
 
 macro_rules! rpcs {
-    ($($name:literal: $request:ident => $response:ident,)*) => {
+    ($(service $service:literal; $($name:literal: $request:ident => $response:ident,)*)*) => {
         /// Number of methods.
-        pub(super) const RPC_COUNT: usize = [$($name),*].len();
+        pub(super) const RPC_COUNT: usize = [$($($name,)*)*].len();
 
         #[expect(clippy::enum_variant_names, reason = "a variant has the name of its request")]
         enum Index {
-            $($request,)*
+            $($($request,)*)*
         }
 
-        $(impl Rpc for $request {
+        $($(impl Rpc for $request {
             type Response = $response;
             const NAME: &'static str = $name;
-            const PATH: &'static str = concat!("/temporal.api.workflowservice.v1.WorkflowService/", $name);
+            const PATH: &'static str = concat!("/", $service, "/", $name);
             const INDEX: usize = Index::$request as usize;
-        })*
+        })*)*
     };
 }
 
 rpcs! {
+    service "temporal.api.workflowservice.v1.WorkflowService";
+    "CountWorkers": CountWorkersRequest => CountWorkersResponse,
     "CountWorkflowExecutions": CountWorkflowExecutionsRequest => CountWorkflowExecutionsResponse,
+    "DeleteWorkerDeployment": DeleteWorkerDeploymentRequest => DeleteWorkerDeploymentResponse,
+    "DeleteWorkerDeploymentVersion": DeleteWorkerDeploymentVersionRequest => DeleteWorkerDeploymentVersionResponse,
+    "DeleteWorkflowExecution": DeleteWorkflowExecutionRequest => DeleteWorkflowExecutionResponse,
+    "DescribeBatchOperation": DescribeBatchOperationRequest => DescribeBatchOperationResponse,
     "DescribeNamespace": DescribeNamespaceRequest => DescribeNamespaceResponse,
+    "DescribeTaskQueue": DescribeTaskQueueRequest => DescribeTaskQueueResponse,
+    "DescribeWorker": DescribeWorkerRequest => DescribeWorkerResponse,
+    "DescribeWorkerDeployment": DescribeWorkerDeploymentRequest => DescribeWorkerDeploymentResponse,
+    "DescribeWorkerDeploymentVersion": DescribeWorkerDeploymentVersionRequest => DescribeWorkerDeploymentVersionResponse,
     "DescribeWorkflowExecution": DescribeWorkflowExecutionRequest => DescribeWorkflowExecutionResponse,
     "ExecuteMultiOperation": ExecuteMultiOperationRequest => ExecuteMultiOperationResponse,
+    "GetClusterInfo": GetClusterInfoRequest => GetClusterInfoResponse,
     "GetSystemInfo": GetSystemInfoRequest => GetSystemInfoResponse,
     "GetWorkflowExecutionHistory": GetWorkflowExecutionHistoryRequest => GetWorkflowExecutionHistoryResponse,
+    "GetWorkflowExecutionHistoryReverse": GetWorkflowExecutionHistoryReverseRequest => GetWorkflowExecutionHistoryReverseResponse,
+    "ListBatchOperations": ListBatchOperationsRequest => ListBatchOperationsResponse,
+    "ListNamespaces": ListNamespacesRequest => ListNamespacesResponse,
+    "ListWorkerDeployments": ListWorkerDeploymentsRequest => ListWorkerDeploymentsResponse,
+    "ListWorkers": ListWorkersRequest => ListWorkersResponse,
     "ListWorkflowExecutions": ListWorkflowExecutionsRequest => ListWorkflowExecutionsResponse,
+    "PauseActivity": PauseActivityRequest => PauseActivityResponse,
+    "PauseWorkflowExecution": PauseWorkflowExecutionRequest => PauseWorkflowExecutionResponse,
     "PollActivityTaskQueue": PollActivityTaskQueueRequest => PollActivityTaskQueueResponse,
     "PollNexusTaskQueue": PollNexusTaskQueueRequest => PollNexusTaskQueueResponse,
     "PollWorkflowExecutionUpdate": PollWorkflowExecutionUpdateRequest => PollWorkflowExecutionUpdateResponse,
@@ -62,8 +82,11 @@ rpcs! {
     "RecordActivityTaskHeartbeat": RecordActivityTaskHeartbeatRequest => RecordActivityTaskHeartbeatResponse,
     "RecordActivityTaskHeartbeatById": RecordActivityTaskHeartbeatByIdRequest => RecordActivityTaskHeartbeatByIdResponse,
     "RecordWorkerHeartbeat": RecordWorkerHeartbeatRequest => RecordWorkerHeartbeatResponse,
+    "RegisterNamespace": RegisterNamespaceRequest => RegisterNamespaceResponse,
     "RequestCancelWorkflowExecution": RequestCancelWorkflowExecutionRequest => RequestCancelWorkflowExecutionResponse,
+    "ResetActivity": ResetActivityRequest => ResetActivityResponse,
     "ResetStickyTaskQueue": ResetStickyTaskQueueRequest => ResetStickyTaskQueueResponse,
+    "ResetWorkflowExecution": ResetWorkflowExecutionRequest => ResetWorkflowExecutionResponse,
     "RespondActivityTaskCanceled": RespondActivityTaskCanceledRequest => RespondActivityTaskCanceledResponse,
     "RespondActivityTaskCanceledById": RespondActivityTaskCanceledByIdRequest => RespondActivityTaskCanceledByIdResponse,
     "RespondActivityTaskCompleted": RespondActivityTaskCompletedRequest => RespondActivityTaskCompletedResponse,
@@ -75,12 +98,35 @@ rpcs! {
     "RespondQueryTaskCompleted": RespondQueryTaskCompletedRequest => RespondQueryTaskCompletedResponse,
     "RespondWorkflowTaskCompleted": RespondWorkflowTaskCompletedRequest => RespondWorkflowTaskCompletedResponse,
     "RespondWorkflowTaskFailed": RespondWorkflowTaskFailedRequest => RespondWorkflowTaskFailedResponse,
+    "SetWorkerDeploymentCurrentVersion": SetWorkerDeploymentCurrentVersionRequest => SetWorkerDeploymentCurrentVersionResponse,
+    "SetWorkerDeploymentManager": SetWorkerDeploymentManagerRequest => SetWorkerDeploymentManagerResponse,
+    "SetWorkerDeploymentRampingVersion": SetWorkerDeploymentRampingVersionRequest => SetWorkerDeploymentRampingVersionResponse,
     "ShutdownWorker": ShutdownWorkerRequest => ShutdownWorkerResponse,
     "SignalWithStartWorkflowExecution": SignalWithStartWorkflowExecutionRequest => SignalWithStartWorkflowExecutionResponse,
     "SignalWorkflowExecution": SignalWorkflowExecutionRequest => SignalWorkflowExecutionResponse,
+    "StartBatchOperation": StartBatchOperationRequest => StartBatchOperationResponse,
     "StartWorkflowExecution": StartWorkflowExecutionRequest => StartWorkflowExecutionResponse,
+    "StopBatchOperation": StopBatchOperationRequest => StopBatchOperationResponse,
     "TerminateWorkflowExecution": TerminateWorkflowExecutionRequest => TerminateWorkflowExecutionResponse,
+    "UnpauseActivity": UnpauseActivityRequest => UnpauseActivityResponse,
+    "UnpauseWorkflowExecution": UnpauseWorkflowExecutionRequest => UnpauseWorkflowExecutionResponse,
+    "UpdateActivityOptions": UpdateActivityOptionsRequest => UpdateActivityOptionsResponse,
+    "UpdateNamespace": UpdateNamespaceRequest => UpdateNamespaceResponse,
+    "UpdateTaskQueueConfig": UpdateTaskQueueConfigRequest => UpdateTaskQueueConfigResponse,
+    "UpdateWorkerDeploymentVersionMetadata": UpdateWorkerDeploymentVersionMetadataRequest => UpdateWorkerDeploymentVersionMetadataResponse,
     "UpdateWorkflowExecution": UpdateWorkflowExecutionRequest => UpdateWorkflowExecutionResponse,
+    "UpdateWorkflowExecutionOptions": UpdateWorkflowExecutionOptionsRequest => UpdateWorkflowExecutionOptionsResponse,
+    service "temporal.api.operatorservice.v1.OperatorService";
+    "AddSearchAttributes": AddSearchAttributesRequest => AddSearchAttributesResponse,
+    "CreateNexusEndpoint": CreateNexusEndpointRequest => CreateNexusEndpointResponse,
+    "DeleteNexusEndpoint": DeleteNexusEndpointRequest => DeleteNexusEndpointResponse,
+    "GetNexusEndpoint": GetNexusEndpointRequest => GetNexusEndpointResponse,
+    "ListNexusEndpoints": ListNexusEndpointsRequest => ListNexusEndpointsResponse,
+    "ListSearchAttributes": ListSearchAttributesRequest => ListSearchAttributesResponse,
+    "RemoveSearchAttributes": RemoveSearchAttributesRequest => RemoveSearchAttributesResponse,
+    "UpdateNexusEndpoint": UpdateNexusEndpointRequest => UpdateNexusEndpointResponse,
+    service "grpc.health.v1.Health";
+    "Check": HealthCheckRequest => HealthCheckResponse,
 }
 
 /// Sends encoded bytes, and decodes the response.
