@@ -58,6 +58,9 @@ pub mod data_conversion {
 pub mod visibility {
     #![doc = include_str!("../docs/guide/visibility.md")]
 }
+pub mod operators {
+    #![doc = include_str!("../docs/guide/operators.md")]
+}
 pub mod interceptors {
     #![cfg_attr(not(doctest), doc = include_str!("../docs/guide/interceptors.md"))]
 }

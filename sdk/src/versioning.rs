@@ -46,6 +46,8 @@ pub enum VersioningOverride {
     Pinned(DeploymentVersion),
     /// The current version at each workflow task.
     AutoUpgrade,
+    /// This version, until it has completed one workflow task. Then the workflow's own behaviour counts again.
+    OneTime(DeploymentVersion),
 }
 
 /// Routes the activities, children and next run of a workflow to workers with a compatible build, or not (Temporal's
@@ -83,6 +85,17 @@ impl DeploymentVersion {
         Self { deployment_name: deployment_name.into(), build_id: build_id.into() }
     }
 
+    pub(crate) fn to_proto(&self) -> WorkerDeploymentVersion {
+        WorkerDeploymentVersion { deployment_name: self.deployment_name.clone(), build_id: self.build_id.clone() }
+    }
+
+    /// Returns `None` for no version, and for a message without a build.
+    #[cfg(feature = "client")]
+    pub(crate) fn from_proto(proto: Option<WorkerDeploymentVersion>) -> Option<Self> {
+        let WorkerDeploymentVersion { deployment_name, build_id } = proto?;
+        (!build_id.is_empty()).then_some(Self { deployment_name, build_id })
+    }
+
     pub(crate) fn is(&self, deployment_name: &str, build_id: &str) -> bool {
         self.deployment_name == deployment_name && self.build_id == build_id
     }
@@ -90,18 +103,29 @@ impl DeploymentVersion {
 
 impl VersioningOverride {
     pub(crate) fn to_proto(&self) -> workflow::VersioningOverride {
-        use workflow::versioning_override::{Override, PinnedOverride, PinnedOverrideBehavior};
+        use workflow::versioning_override::{OneTimeOverride, Override, PinnedOverride, PinnedOverrideBehavior};
         let chosen = match self {
             Self::Pinned(version) => Override::Pinned(PinnedOverride {
                 behavior: PinnedOverrideBehavior::Pinned as i32,
-                version: Some(WorkerDeploymentVersion {
-                    deployment_name: version.deployment_name.clone(),
-                    build_id: version.build_id.clone(),
-                }),
+                version: Some(version.to_proto()),
             }),
             Self::AutoUpgrade => Override::AutoUpgrade(true),
+            Self::OneTime(version) => {
+                Override::OneTime(OneTimeOverride { target_deployment_version: Some(version.to_proto()) })
+            }
         };
         workflow::VersioningOverride { r#override: Some(chosen), ..Default::default() }
+    }
+
+    /// Returns `None` for a message without an override, or with one that this version does not know.
+    #[cfg(feature = "client")]
+    pub(crate) fn from_proto(proto: workflow::VersioningOverride) -> Option<Self> {
+        use workflow::versioning_override::Override;
+        match proto.r#override? {
+            Override::Pinned(pinned) => DeploymentVersion::from_proto(pinned.version).map(Self::Pinned),
+            Override::AutoUpgrade(_) => Some(Self::AutoUpgrade),
+            Override::OneTime(once) => DeploymentVersion::from_proto(once.target_deployment_version).map(Self::OneTime),
+        }
     }
 }
 

@@ -5,11 +5,13 @@ use std::time::{Duration, SystemTime};
 
 use abide_protos::temporal::api::common::v1::WorkflowExecution;
 use abide_protos::temporal::api::enums::v1::PendingActivityState as PendingActivityStateProto;
+use abide_protos::temporal::api::workflow::v1::pending_activity_info::pause_info::PausedBy;
 use abide_protos::temporal::api::workflow::v1::{
     PendingActivityInfo as PendingActivityProto, WorkflowExecutionInfo as InfoProto,
 };
 use abide_protos::temporal::api::workflowservice::v1::DescribeWorkflowExecutionResponse;
 
+use super::operator::PendingActivityOptions;
 use super::policies::WorkflowExecutionStatus;
 use crate::converter::{PayloadError, from_payload, read_one};
 use crate::definition::PayloadValue;
@@ -137,17 +139,36 @@ pub struct WorkflowDescription {
     pending_children: usize,
     workflow_task_attempt: Option<u32>,
     cancel_requested: bool,
+    pause: Option<PauseInfo>,
+}
+
+/// Who has paused a workflow or an activity, when, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PauseInfo {
+    /// The identity of the client that paused it, or that created the workflow rule which did.
+    pub identity: String,
+    /// The reason that it gave.
+    pub reason: String,
+    /// When it was paused.
+    pub time: Option<SystemTime>,
 }
 
 impl WorkflowDescription {
     pub(super) fn from_proto(proto: DescribeWorkflowExecutionResponse) -> Self {
+        let extended = proto.workflow_extended_info.unwrap_or_default();
         Self {
             info: WorkflowExecutionInfo::from_proto(proto.workflow_execution_info.unwrap_or_default()),
             pending_activities: proto.pending_activities.into_iter().map(PendingActivity::from_proto).collect(),
             pending_children: proto.pending_children.len(),
             workflow_task_attempt: presence::message(proto.pending_workflow_task)
                 .map(|task| u32::try_from(task.attempt).unwrap_or(1)),
-            cancel_requested: proto.workflow_extended_info.is_some_and(|info| info.cancel_requested),
+            cancel_requested: extended.cancel_requested,
+            pause: presence::message(extended.pause_info).map(|pause| PauseInfo {
+                identity: pause.identity,
+                reason: pause.reason,
+                time: presence::time(pause.paused_time.as_ref()),
+            }),
         }
     }
 
@@ -180,6 +201,11 @@ impl WorkflowDescription {
     /// Returns true if cancellation of the workflow was requested.
     pub fn is_cancel_requested(&self) -> bool {
         self.cancel_requested
+    }
+
+    /// Returns who has [paused](crate::WorkflowHandle::pause) the workflow; `None` if it is not paused.
+    pub fn pause(&self) -> Option<&PauseInfo> {
+        self.pause.as_ref()
     }
 }
 
@@ -271,6 +297,23 @@ impl PendingActivity {
     /// Returns the full interval before the next attempt; `None` while one is running.
     pub fn current_retry_interval(&self) -> Option<Duration> {
         presence::duration(self.proto.current_retry_interval.as_ref())
+    }
+
+    /// Returns who has [paused](crate::WorkflowHandle::pause_activities) the activity; `None` if it is not paused.
+    pub fn pause(&self) -> Option<PauseInfo> {
+        let pause = self.proto.pause_info.as_ref()?;
+        let (identity, reason) = match &pause.paused_by {
+            Some(PausedBy::Manual(manual)) => (manual.identity.clone(), manual.reason.clone()),
+            Some(PausedBy::Rule(rule)) => (rule.identity.clone(), rule.reason.clone()),
+            None => Default::default(),
+        };
+        Some(PauseInfo { identity, reason, time: presence::time(pause.pause_time.as_ref()) })
+    }
+
+    /// Returns the options, which an operator may [have changed](crate::WorkflowHandle::update_activity_options); `None`
+    /// if the server does not report them.
+    pub fn options(&self) -> Option<PendingActivityOptions> {
+        presence::message(self.proto.activity_options.clone()).map(PendingActivityOptions::from_proto)
     }
 
     /// Returns a detail of the last heartbeat by index; `None` if there are fewer.

@@ -71,6 +71,15 @@ impl<W: WorkflowDefinition> WorkflowHandle<W> {
         Self { connection, workflow, workflow_id, run: Run::Started { run_id, first_execution_run_id } }
     }
 
+    /// Returns the handle of a chain of runs of the same workflow.
+    pub(super) fn of_chain(&self, run_id: String, first_execution_run_id: String) -> Self {
+        Self { run: Run::Started { run_id, first_execution_run_id }, ..self.clone() }
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     /// Restricts the handle to this run of the workflow.
     pub fn with_run_id(mut self, run_id: impl Into<String>) -> Self {
         self.run = Run::Only(run_id.into());
@@ -243,7 +252,7 @@ impl<W: WorkflowDefinition> WorkflowHandle<W> {
     }
 
     /// Returns the run that messages are for; empty for the open run.
-    fn pinned(&self) -> &str {
+    pub(super) fn pinned(&self) -> &str {
         match &self.run {
             Run::Only(run_id) => run_id,
             Run::Current | Run::Started { .. } => "",
@@ -252,14 +261,14 @@ impl<W: WorkflowDefinition> WorkflowHandle<W> {
 
     /// Returns the first run of the chain, so that a cancellation or termination does not hit a later workflow with the
     /// same id; empty if not known.
-    fn chain(&self) -> &str {
+    pub(super) fn chain(&self) -> &str {
         match &self.run {
             Run::Started { first_execution_run_id, .. } => first_execution_run_id,
             Run::Current | Run::Only(_) => "",
         }
     }
 
-    fn execution(&self, run_id: &str) -> WorkflowExecution {
+    pub(super) fn execution(&self, run_id: &str) -> WorkflowExecution {
         WorkflowExecution { workflow_id: self.workflow_id.clone(), run_id: run_id.to_string() }
     }
 }

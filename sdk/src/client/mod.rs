@@ -26,6 +26,7 @@ mod errors;
 mod handle;
 mod handle_calls;
 mod message;
+pub mod operator;
 mod options;
 mod policies;
 mod request_metrics;
@@ -47,7 +48,7 @@ pub(crate) use async_activity::{CancelActivityCall, CompleteActivityCall, FailAc
 pub use connection::Connection;
 #[cfg(feature = "worker")]
 pub(crate) use connection::{LONG_POLL_TIMEOUT, call_over, deliver_over, host_name};
-pub use description::{PendingActivity, PendingActivityState, WorkflowDescription, WorkflowExecutionInfo};
+pub use description::{PauseInfo, PendingActivity, PendingActivityState, WorkflowDescription, WorkflowExecutionInfo};
 pub use errors::{
     AsyncActivityError, ConnectError, QueryError, SignalError, StartError, UpdateError, UpdateWithStartError,
 };

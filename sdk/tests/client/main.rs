@@ -9,6 +9,8 @@ mod connecting;
 #[cfg(feature = "worker")]
 mod deep_failures;
 mod lifecycle;
+#[cfg(feature = "worker")]
+mod operator;
 mod outage;
 mod server;
 #[cfg(feature = "tls")]
@@ -31,4 +33,17 @@ async fn client(test: &str) -> Option<Client> {
 /// Returns an id that is unique for every test and every run.
 fn unique(test: &str) -> String {
     format!("{test}-{}", uuid::Uuid::new_v4())
+}
+
+/// Asks repeatedly until the answer is true. Fails after half a minute.
+#[cfg(feature = "worker")]
+async fn until<F: Future<Output = bool>>(what: &str, mut ask: impl FnMut() -> F) {
+    let mut ticks = tokio::time::interval(std::time::Duration::from_millis(50));
+    for _ in 0..600 {
+        ticks.tick().await;
+        if ask().await {
+            return;
+        }
+    }
+    panic!("waited in vain until {what}");
 }

@@ -38,6 +38,7 @@ mod nexus_backed;
 mod nexus_endpoint;
 mod nexus_handlers;
 mod normalize;
+mod operators;
 mod random;
 mod raw;
 mod refusals;
