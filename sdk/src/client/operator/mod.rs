@@ -6,16 +6,34 @@
 //! | --- | --- |
 //! | one workflow | [`WorkflowHandle::reset`](crate::WorkflowHandle::reset), `pause`, `unpause`, `delete`, `update_options` |
 //! | its pending activities | `pause_activities`, `unpause_activities`, `reset_activities`, `update_activity_options` of the same handle |
+//! | worker deployments | [`Client::deployment`](crate::Client::deployment), [`Client::deployments`](crate::Client::deployments) |
+//! | task queues | [`Client::task_queue`](crate::Client::task_queue) |
+//! | workers | [`Client::workers`](crate::Client::workers), [`Client::describe_worker`](crate::Client::describe_worker), `count_workers` |
 //!
 //! Interceptors do not see these calls.
 
 mod activities;
+mod deployments;
 mod reset;
+mod task_queues;
+mod workers;
 mod workflow;
 
 pub use activities::{
     ActivityOptionsChange, ActivitySelector, PauseActivities, PendingActivityOptions, ResetActivities,
     UnpauseActivities,
 };
+pub use deployments::{
+    ConflictToken, DeleteDeploymentVersion, DeploymentError, DescribeDeploymentVersion, RoutingConfig,
+    SetDeploymentManager, SetDeploymentVersion, UpdateDeploymentVersionMetadata, VersionDrainageStatus,
+    VersionTaskQueue, WorkerDeploymentDescription, WorkerDeploymentHandle, WorkerDeploymentList,
+    WorkerDeploymentListEntry, WorkerDeploymentVersionDescription, WorkerDeploymentVersionStatus,
+    WorkerDeploymentVersionSummary,
+};
 pub use reset::{ResetError, ResetPoint, ResetReapplyExcludeType, ResetWorkflow};
+pub use task_queues::{
+    PollerInfo, TaskQueueConfig, TaskQueueDescription, TaskQueueHandle, TaskQueueRateLimit, TaskQueueStats,
+    TaskQueueType, UpdateTaskQueueConfig,
+};
+pub use workers::{WorkerDescription, WorkerInfo, WorkerList, WorkerPollers, WorkerSlots, WorkerStatus};
 pub use workflow::{PauseWorkflow, UnpauseWorkflow, WorkflowExecutionOptions, WorkflowOptionsChange};
