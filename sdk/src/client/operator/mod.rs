@@ -9,12 +9,18 @@
 //! | worker deployments | [`Client::deployment`](crate::Client::deployment), [`Client::deployments`](crate::Client::deployments) |
 //! | task queues | [`Client::task_queue`](crate::Client::task_queue) |
 //! | workers | [`Client::workers`](crate::Client::workers), [`Client::describe_worker`](crate::Client::describe_worker), `count_workers` |
+//! | namespaces, search attributes, Nexus endpoints, the server | [`Client::operator`](crate::Client::operator) |
 //!
 //! Interceptors do not see these calls.
 
 mod activities;
+mod cluster;
 mod deployments;
+mod entry;
+mod namespaces;
+mod nexus_endpoints;
 mod reset;
+mod search_attributes;
 mod task_queues;
 mod workers;
 mod workflow;
@@ -23,6 +29,7 @@ pub use activities::{
     ActivityOptionsChange, ActivitySelector, PauseActivities, PendingActivityOptions, ResetActivities,
     UnpauseActivities,
 };
+pub use cluster::{ClusterInfo, HealthStatus, SystemInfo};
 pub use deployments::{
     ConflictToken, DeleteDeploymentVersion, DeploymentError, DescribeDeploymentVersion, RoutingConfig,
     SetDeploymentManager, SetDeploymentVersion, UpdateDeploymentVersionMetadata, VersionDrainageStatus,
@@ -30,7 +37,11 @@ pub use deployments::{
     WorkerDeploymentListEntry, WorkerDeploymentVersionDescription, WorkerDeploymentVersionStatus,
     WorkerDeploymentVersionSummary,
 };
+pub use entry::Operator;
+pub use namespaces::{NamespaceDescription, NamespaceList, NamespaceState, RegisterNamespace, UpdateNamespace};
+pub use nexus_endpoints::{NexusEndpoint, NexusEndpointList, NexusEndpointTarget, SetNexusEndpoint};
 pub use reset::{ResetError, ResetPoint, ResetReapplyExcludeType, ResetWorkflow};
+pub use search_attributes::{SearchAttributeList, SearchAttributeType};
 pub use task_queues::{
     PollerInfo, TaskQueueConfig, TaskQueueDescription, TaskQueueHandle, TaskQueueRateLimit, TaskQueueStats,
     TaskQueueType, UpdateTaskQueueConfig,

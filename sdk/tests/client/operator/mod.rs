@@ -2,5 +2,6 @@
 
 mod activities;
 mod deployments;
+mod server;
 mod task_queues;
 mod workflows;
