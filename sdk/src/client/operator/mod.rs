@@ -9,11 +9,13 @@
 //! | worker deployments | [`Client::deployment`](crate::Client::deployment), [`Client::deployments`](crate::Client::deployments) |
 //! | task queues | [`Client::task_queue`](crate::Client::task_queue) |
 //! | workers | [`Client::workers`](crate::Client::workers), [`Client::describe_worker`](crate::Client::describe_worker), `count_workers` |
+//! | many workflows at once | [`Client::start_batch`](crate::Client::start_batch), [`Client::batch`](crate::Client::batch), [`Client::batches`](crate::Client::batches) |
 //! | namespaces, search attributes, Nexus endpoints, the server | [`Client::operator`](crate::Client::operator) |
 //!
 //! Interceptors do not see these calls.
 
 mod activities;
+mod batch;
 mod cluster;
 mod deployments;
 mod entry;
@@ -28,6 +30,11 @@ mod workflow;
 pub use activities::{
     ActivityOptionsChange, ActivitySelector, PauseActivities, PendingActivityOptions, ResetActivities,
     UnpauseActivities,
+};
+pub use batch::{
+    BatchActivities, BatchDescription, BatchHandle, BatchInfo, BatchList, BatchOperation, BatchOperationState,
+    BatchOperationType, BatchReset, BatchResetActivities, BatchTargets, BatchUnpauseActivities, StartBatch,
+    StartBatchError,
 };
 pub use cluster::{ClusterInfo, HealthStatus, SystemInfo};
 pub use deployments::{

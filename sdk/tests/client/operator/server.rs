@@ -1,7 +1,9 @@
 //! Namespaces and search attributes, as far as the embedded server does not serve their calls.
 
 use abide::SearchAttributeKey;
-use abide::client::operator::{HealthStatus, NamespaceState};
+use abide::client::operator::{HealthStatus, NamespaceState, NexusEndpointTarget};
+use abide::client::{Client, ClientOptions};
+use abide::converter::{CodecResult, DataConverter, PayloadCodec, RawPayload};
 use abide::{days, mins};
 
 use crate::{client, unique, until};
@@ -35,4 +37,48 @@ async fn the_server_says_what_it_is() {
     assert_eq!(operator.check_health().await.unwrap(), HealthStatus::Serving);
     let reserved = operator.add_search_attribute(&SearchAttributeKey::keyword("WorkflowType")).await.unwrap_err();
     assert!(reserved.is_invalid_argument(), "{reserved}");
+}
+
+/// Turns all bytes around.
+struct Mirror;
+
+impl PayloadCodec for Mirror {
+    async fn encode(&self, mut payloads: Vec<RawPayload>) -> CodecResult {
+        payloads.iter_mut().for_each(|payload| payload.data.reverse());
+        Ok(payloads)
+    }
+
+    async fn decode(&self, payloads: Vec<RawPayload>) -> CodecResult {
+        self.encode(payloads).await
+    }
+}
+
+#[tokio::test]
+async fn descriptions_of_endpoints_and_metadata_of_versions_are_encoded() {
+    let Some(plain) = client("descriptions_of_endpoints_and_metadata_of_versions_are_encoded").await else { return };
+    let address = std::env::var("ABIDE_TEST_SERVER").unwrap();
+    let options = ClientOptions::new(address).data_converter(DataConverter::new().codec(Mirror));
+    let coded = Client::connect(options).await.unwrap();
+    let name = unique("coded");
+    let target = NexusEndpointTarget::worker("default", &name);
+    let endpoint = coded.operator().create_nexus_endpoint(&name, target).description("secret").await.unwrap();
+    assert_eq!(endpoint.description().unwrap().as_deref(), Some("secret"));
+    let seen = plain.operator().find_nexus_endpoint(&name).await.unwrap().unwrap();
+    assert_ne!(seen.description().ok().flatten().as_deref(), Some("secret"));
+    let seen = coded.operator().nexus_endpoints().next().await.unwrap().unwrap();
+    assert!(!seen.name().is_empty());
+    let changed = coded.operator().update_nexus_endpoint(&endpoint).name(format!("{name}-2")).await.unwrap();
+    assert_eq!(changed.description().unwrap().as_deref(), Some("secret"));
+    let got = coded.operator().get_nexus_endpoint(endpoint.id()).await.unwrap();
+    assert_eq!(got.description().unwrap().as_deref(), Some("secret"));
+    coded.operator().delete_nexus_endpoint(&changed).await.unwrap();
+
+    let deployment = coded.deployment(&name);
+    deployment.set_current_version("a").allow_no_pollers().await.unwrap();
+    deployment.update_version_metadata("a").set("commit", &"secret".to_string()).await.unwrap();
+    let commit = |description: abide::client::operator::WorkerDeploymentVersionDescription| {
+        description.metadata::<String>("commit").ok().flatten()
+    };
+    assert_eq!(commit(deployment.describe_version("a").await.unwrap()).as_deref(), Some("secret"));
+    assert_ne!(commit(plain.deployment(&name).describe_version("a").await.unwrap()).as_deref(), Some("secret"));
 }
