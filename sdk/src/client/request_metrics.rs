@@ -20,8 +20,9 @@ pub(super) enum RequestKind {
 /// The request metrics of a connection.
 pub(super) struct RequestMetrics {
     meter: TemporalMeter,
-    short: [OnceLock<OfMethod>; RPC_COUNT],
-    long: [OnceLock<OfMethod>; RPC_COUNT],
+    /// By the method's number. On the heap, because the connection moves while it is made.
+    short: Box<[OnceLock<OfMethod>]>,
+    long: Box<[OnceLock<OfMethod>]>,
 }
 
 struct OfMethod {
@@ -40,7 +41,8 @@ pub(super) struct Request<'a> {
 impl RequestMetrics {
     pub(super) fn new(metrics: &Metrics, namespace: &str) -> Self {
         let meter = metrics.temporal().with("namespace", namespace);
-        Self { meter, short: [const { OnceLock::new() }; RPC_COUNT], long: [const { OnceLock::new() }; RPC_COUNT] }
+        let methods = || (0..RPC_COUNT).map(|_| OnceLock::new()).collect();
+        Self { meter, short: methods(), long: methods() }
     }
 
     /// Counts a request that is about to be sent.
