@@ -1,5 +1,6 @@
 //! The context of an activity attempt: its info, heartbeats and cancellation.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::task::Waker;
@@ -44,6 +45,11 @@ pub trait ActivityOutbound: Send + Sync {
     /// `#[activity(auto_heartbeat)]`. Must return at once. Default: does nothing.
     fn begin_auto_heartbeat(&self) {}
 
+    /// Returns the client of the host, which is a `Client`: [`ActivityContext`] has a method for it. Default: none.
+    fn client(&self) -> Option<&(dyn Any + Send + Sync)> {
+        None
+    }
+
     /// Returns the metrics that the attempt's code records into. Default: none; what it records is then lost.
     fn metrics(&self) -> Option<&Metrics> {
         None
@@ -70,6 +76,12 @@ impl ActivityContext {
     /// Returns information about this attempt.
     pub fn info(&self) -> &ActivityInfo {
         &self.inner.info
+    }
+
+    /// Returns the host's client, if it has one.
+    #[cfg_attr(not(feature = "worker"), expect(dead_code, reason = "only workers have clients"))]
+    pub(crate) fn host_client(&self) -> Option<&(dyn Any + Send + Sync)> {
+        self.inner.outbound.client()
     }
 
     /// Returns a meter for metrics of your own, with the labels `namespace`, `task_queue`, `workflow_type` and
@@ -282,6 +294,10 @@ impl<F: Fn(&ActivityInfo, &mut Vec<Payload>) + Send + Sync> ActivityOutbound for
 
     fn begin_auto_heartbeat(&self) {
         self.to.begin_auto_heartbeat();
+    }
+
+    fn client(&self) -> Option<&(dyn Any + Send + Sync)> {
+        self.to.inner.outbound.client()
     }
 
     fn metrics(&self) -> Option<&Metrics> {

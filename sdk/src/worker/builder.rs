@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Worker;
+use super::activity_tasks::ActivityLimits;
 use super::current_client::CurrentClient;
 use super::deployment::{self, DeploymentOptions};
 use super::error::WorkerError;
@@ -15,7 +16,7 @@ use super::shutdown::Phases;
 use super::tuner::WorkerTuner;
 use crate::activity::{Activities, ActivityRegistry};
 use crate::client::{Client, Connection};
-use crate::definition::{Workflow, WorkflowDefinition};
+use crate::definition::{Activity, ActivityDefinition as _, Workflow, WorkflowDefinition};
 use crate::interceptor::activity::ActivityInterceptor;
 use crate::interceptor::nexus::NexusInterceptor;
 use crate::interceptor::workflow::WorkflowInterceptor;
@@ -388,6 +389,33 @@ impl<State> WorkerBuilder<State> {
     /// Maximum activities that this worker starts per second; above 0. Default: no limit.
     pub fn max_activities_per_second(mut self, rate: f64) -> Self {
         self.options.max_activities_per_second = Some(rate);
+        self
+    }
+
+    /// Maximum local activities that this worker starts per second; above 0. Attempts beyond it wait, and their timeouts
+    /// run. Default: no limit.
+    pub fn max_local_activities_per_second(mut self, rate: f64) -> Self {
+        self.options.max_local_activities_per_second = Some(rate);
+        self
+    }
+
+    /// Limits one type of activity on this worker, beside the limits of all. Local activities are not limited. Default: no
+    /// limits.
+    ///
+    /// ```no_run
+    /// # use abide::client::Client;
+    /// # use abide::prelude::*;
+    /// # use abide::worker::WorkerError;
+    /// use abide::worker::ActivityLimits;
+    ///
+    /// # #[activity] async fn charge(cents: u64) -> Result<(), ActivityError> { Ok(()) }
+    /// # fn build(client: &Client) -> Result<Worker, WorkerError> {
+    /// let limits = ActivityLimits::new().max_concurrent(2).max_per_second(10.0);
+    /// Worker::builder(client, "payments").activities(charge).activity_limits(charge, limits).build()
+    /// # }
+    /// ```
+    pub fn activity_limits<Kind, A: Activity<Kind>>(mut self, activity: A, limits: ActivityLimits) -> Self {
+        self.options.activity_limits.insert(activity.definition().name().into_owned(), limits);
         self
     }
 

@@ -41,6 +41,7 @@ use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::sync::Arc;
 
+pub use self::activity_tasks::ActivityLimits;
 pub use self::polling::PollerBehavior;
 pub use builder::{NothingRegistered, Registered, SomethingRegistered, WorkerBuilder};
 pub use current_client::ClientHandle;

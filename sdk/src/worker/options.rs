@@ -1,9 +1,11 @@
 //! The options of a worker, with Temporal's names and Core's defaults.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use super::activity_tasks::ActivityLimits;
 use super::deployment::DeploymentOptions;
 use super::error::WorkerError;
 use super::polling::PollerBehavior;
@@ -32,6 +34,9 @@ pub(super) struct Options {
     pub(super) default_heartbeat_throttle_interval: Duration,
     pub(super) worker_heartbeat_interval: Option<Duration>,
     pub(super) max_activities_per_second: Option<f64>,
+    pub(super) max_local_activities_per_second: Option<f64>,
+    /// By activity type.
+    pub(super) activity_limits: BTreeMap<String, ActivityLimits>,
     pub(super) max_task_queue_activities_per_second: Option<f64>,
     pub(super) deadlock_detection_timeout: Duration,
     pub(super) debug_mode: bool,
@@ -65,6 +70,8 @@ impl Default for Options {
             default_heartbeat_throttle_interval: Duration::from_secs(30),
             worker_heartbeat_interval: Some(Duration::from_secs(60)),
             max_activities_per_second: None,
+            max_local_activities_per_second: None,
+            activity_limits: BTreeMap::new(),
             max_task_queue_activities_per_second: None,
             deadlock_detection_timeout: Duration::from_secs(2),
             debug_mode: false,
@@ -115,12 +122,16 @@ impl Options {
         }
         let rates = [
             ("max_activities_per_second", self.max_activities_per_second),
+            ("max_local_activities_per_second", self.max_local_activities_per_second),
             ("max_task_queue_activities_per_second", self.max_task_queue_activities_per_second),
         ];
         for (name, rate) in rates {
             if let Some(rate) = rate.filter(|rate| !(rate.is_finite() && *rate > 0.0)) {
                 return Err(WorkerError::new(format!("`{name}` is {rate}: expected a number above 0")));
             }
+        }
+        if let Some(mistake) = self.activity_limits.iter().find_map(|(name, limits)| limits.mistake(name)) {
+            return Err(WorkerError::new(mistake));
         }
         let ratio = self.nonsticky_to_sticky_poll_ratio;
         if !(ratio > 0.0 && ratio <= 1.0) {

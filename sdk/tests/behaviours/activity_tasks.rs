@@ -5,6 +5,7 @@
 
 use abide::activity::ActivityCancelReason;
 use abide::prelude::*;
+use abide::worker::ActivityLimits;
 use abide::worker::{Registered, WorkerBuilder};
 use abide_protos::temporal::api::common::v1::{Payload, Payloads};
 use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
@@ -428,6 +429,54 @@ async fn b061_no_more_activities_begin_per_second_than_the_worker_may() {
     .await;
     let times: Vec<_> = server.asked::<Completed>().iter().map(|(at, _)| *at).collect();
     assert_eq!(times, [0, 2, 4, 6, 8, 10, 68, 70, 72]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn b061_a_type_has_a_rate_of_its_own_and_the_others_do_not_wait_for_it() {
+    let server = Server::new();
+    let limits = ActivityLimits::new().max_per_second(0.5);
+    with_worker(&server, |worker| worker.activities(obey).activities(count).activity_limits(obey, limits), async {
+        for _ in 0..3 {
+            server.activity_task(told("succeed"));
+        }
+        server.activity_task(counting(0, 10));
+        server.request::<Completed>(4).await;
+    })
+    .await;
+    let times: Vec<_> = server.asked::<Completed>().iter().map(|(at, _)| *at).collect();
+    assert_eq!(times, [0, 0, 2, 4]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn b061_no_more_attempts_of_a_type_run_at_once_than_it_may_have() {
+    let server = Server::new();
+    let limits = ActivityLimits::new().max_concurrent(1);
+    with_worker(&server, |worker| worker.activities(obey).activities(count).activity_limits(count, limits), async {
+        server.activity_task(counting(5, 10));
+        server.activity_task(counting(5, 10));
+        server.activity_task(told("succeed"));
+        server.request::<Completed>(3).await;
+    })
+    .await;
+    let times: Vec<_> = server.asked::<Completed>().iter().map(|(at, _)| *at).collect();
+    assert_eq!(times, [0, 5, 10]);
+}
+
+/// It must not begin while its worker shuts down, and the server gets to know of it.
+#[tokio::test(start_paused = true)]
+async fn b061_an_attempt_that_waits_for_its_turn_ends_with_its_worker() {
+    let server = Server::new();
+    let limits = ActivityLimits::new().max_concurrent(1);
+    with_worker(&server, |worker| worker.activities(count).activity_limits(count, limits), async {
+        server.activity_task(counting(1000, 10));
+        server.activity_task(counting(1000, 10));
+        wait(secs(5)).await;
+    })
+    .await;
+    let completed: Vec<_> =
+        server.asked::<Completed>().iter().map(|(_, it)| text(it.result.as_ref()).unwrap()).collect();
+    assert_eq!(completed, [r#""WorkerShutdown at 4""#]);
+    assert_eq!(server.asked::<Failed>().len() + server.asked::<Cancelled>().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,6 @@
 //! An environment for a single activity: runs its code like a worker, without a server.
 
+use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -10,6 +11,7 @@ use abide::activity::{
     ActivityCancelReason, ActivityCancellation, ActivityImplementation, ActivityInfo, ActivityOutbound,
     ActivityRegistry,
 };
+use abide::client::Client;
 use abide::converter::{PayloadError, PayloadWriter, from_payload, to_payload};
 use abide::interceptor::ActivityInterceptor;
 use abide::metrics::Metrics;
@@ -73,6 +75,7 @@ pub struct ActivityEnvironment {
     earlier: Vec<Payload>,
     cancellation: ActivityCancellation,
     metrics: Metrics,
+    client: Option<Client>,
     seen: Arc<Seen>,
 }
 
@@ -136,6 +139,14 @@ impl ActivityEnvironment {
     /// ```
     pub fn interceptor(mut self, interceptor: impl IntoShared<dyn ActivityInterceptor>) -> Self {
         self.interceptors.push(interceptor.into_shared());
+        self
+    }
+
+    /// Gives the activity a client, which [`ActivityContext::client`] returns: that of a
+    /// [`TestWorkflowEnvironment`](crate::TestWorkflowEnvironment), for example. Default: none, so that `ctx.client()`
+    /// panics.
+    pub fn client(mut self, client: &Client) -> Self {
+        self.client = Some(client.clone());
         self
     }
 
@@ -299,7 +310,8 @@ impl ActivityEnvironment {
         info.activity_type.clone_from(&name);
         let (earlier, cancellation) = (self.earlier.clone(), self.cancellation.clone());
         let (seen, metrics) = (Arc::clone(&self.seen), self.metrics.clone());
-        let outbound = Outbound { seen, cancellation: cancellation.clone(), metrics };
+        let client = self.client.clone();
+        let outbound = Outbound { seen, cancellation: cancellation.clone(), metrics, client };
         let context = ActivityContext::with_heartbeat_details(info, earlier, cancellation, Box::new(outbound));
         let mut input = PayloadWriter::new();
         A::Definition::write_args(&args, &mut input)
@@ -374,9 +386,9 @@ impl ActivityEnvironment {
     }
 
     fn of(info: ActivityInfo, earlier: Vec<Payload>) -> Self {
-        let (metrics, interceptors, seen) = Default::default();
+        let (metrics, interceptors, client, seen) = Default::default();
         let cancellation = ActivityCancellation::new();
-        Self { patience: PATIENCE, interceptors, info, earlier, cancellation, metrics, seen }
+        Self { patience: PATIENCE, interceptors, info, earlier, cancellation, metrics, client, seen }
     }
 }
 
@@ -441,6 +453,7 @@ struct Outbound {
     seen: Arc<Seen>,
     cancellation: ActivityCancellation,
     metrics: Metrics,
+    client: Option<Client>,
 }
 
 impl ActivityOutbound for Outbound {
@@ -458,6 +471,10 @@ impl ActivityOutbound for Outbound {
         if let Some((_, reason)) = due {
             self.cancellation.cancel(reason);
         }
+    }
+
+    fn client(&self) -> Option<&(dyn Any + Send + Sync)> {
+        self.client.as_ref().map(|client| client as _)
     }
 
     fn metrics(&self) -> Option<&Metrics> {

@@ -455,3 +455,27 @@ async fn b079_cancelled_during_a_pause_in_the_process() -> Outcome {
     })
     .await
 }
+
+#[activity(start_to_close_timeout = secs(10))]
+async fn tick() -> Result<(), ActivityError> {
+    Ok(())
+}
+
+#[workflow]
+async fn ticks(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+    abide::workflow::join_all((0..5).map(|_| ctx.local_activity(tick, ()))).await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn no_more_local_activities_begin_per_second_than_the_worker_may() -> Outcome {
+    compare("local-rate", |arm: Arm| async move {
+        let worker = arm.worker().workflow(ticks).activities(tick).max_local_activities_per_second(20.0).build()?;
+        let began = tokio::time::Instant::now();
+        worker.run_until(arm.client.execute(ticks, ()).task_queue(arm.queue())).await??;
+        // The first begins at once, and the others one after another.
+        assert!(began.elapsed() >= millis(200), "{:?}", began.elapsed());
+        Ok(Vec::new())
+    })
+    .await
+}

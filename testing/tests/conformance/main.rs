@@ -5,6 +5,7 @@
 #![expect(clippy::print_stderr, reason = "says by name what was not compared")]
 
 mod activities;
+mod activity_clients;
 mod activity_timeouts;
 mod answers;
 mod arm;

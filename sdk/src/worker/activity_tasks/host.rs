@@ -1,11 +1,13 @@
 //! The host of an attempt, as its context sees it: it takes the attempt's heartbeats.
 
+use std::any::Any;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use abide_protos::temporal::api::common::v1::Payload;
 
+use super::client::AttemptClient;
 use super::heartbeat::{HeartbeatTarget, Heartbeats};
 use crate::activity::ActivityOutbound;
 use crate::metrics::Metrics;
@@ -20,6 +22,7 @@ pub(crate) struct AttemptHost<T> {
     pub(crate) told_of_late_heartbeat: AtomicBool,
     /// Metrics of the worker's client, for those of the author.
     pub(crate) metrics: Metrics,
+    pub(crate) client: AttemptClient,
 }
 
 /// Number of activity types that are told of: a dynamic activity may run any number of types.
@@ -49,6 +52,10 @@ impl<T: HeartbeatTarget> ActivityOutbound for AttemptHost<T> {
         } else {
             self.told.tell_once(&self.activity_type);
         }
+    }
+
+    fn client(&self) -> Option<&(dyn Any + Send + Sync)> {
+        Some(self.client.get())
     }
 
     fn metrics(&self) -> Option<&Metrics> {

@@ -5,12 +5,14 @@
 
 pub(super) mod blocking;
 pub(super) mod cancel_commands;
+mod client;
 mod heartbeat;
 mod host;
 mod outcome;
 mod rate;
 mod running_attempts;
 mod span;
+mod type_limits;
 
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
@@ -30,13 +32,16 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::Instrument as _;
 
+pub(super) use self::client::AttemptClient;
 use self::heartbeat::{Heartbeats, ServerTarget, throttle_interval};
 use self::host::{AttemptHost, Told};
 use self::outcome::{CODEC_ERROR, encoded, encoded_details};
 pub(super) use self::outcome::{encoded_failure, failure_of, within_limit};
-use self::rate::Rate;
+pub(super) use self::rate::Rate;
 use self::running_attempts::{Registration, RunningAttempts};
 pub(super) use self::span::span_of;
+pub use self::type_limits::ActivityLimits;
+use self::type_limits::TypeLimits;
 use super::coding::decode_by;
 use super::context::WorkerContext;
 use super::current_client::Route;
@@ -70,6 +75,7 @@ pub(super) struct ActivityWorker {
     registry: ActivityRegistry,
     slots: Arc<Slots>,
     rate: Rate,
+    type_limits: TypeLimits,
     /// The attempts that a command may cancel.
     attempts: Arc<RunningAttempts>,
     told_of_automatic: Arc<Told>,
@@ -94,7 +100,8 @@ impl ActivityWorker {
         let slots = shared.slots(SlotKind::Activity);
         let (slots, runtime) = (Arc::new(slots), Handle::current());
         let (attempts, told_of_automatic) = Default::default();
-        Arc::new(Self { shared, registry, slots, rate, attempts, told_of_automatic, runtime })
+        let type_limits = TypeLimits::new(&shared.options.activity_limits);
+        Arc::new(Self { shared, registry, slots, rate, type_limits, attempts, told_of_automatic, runtime })
     }
 
     pub(super) fn slots(&self) -> &Arc<Slots> {
@@ -166,6 +173,7 @@ impl ActivityWorker {
             told: Arc::clone(&self.told_of_automatic),
             told_of_late_heartbeat: AtomicBool::new(false),
             metrics: self.shared.metrics.metrics().clone(),
+            client: AttemptClient::new(Arc::clone(&self.shared)),
         });
         let watch = Watch { deadline, heartbeat_timeout: info.heartbeat_timeout, heartbeats: &heartbeats };
         let context = ActivityContext::with_heartbeat_details(info, earlier, cancellation.clone(), outbound);
@@ -173,8 +181,17 @@ impl ActivityWorker {
             (Err(error), _) => AttemptEnd::Failed(failure(CODEC_ERROR, &error.to_string())),
             (Ok(()), Some(activity)) => {
                 let given = context.clone();
-                // Starting the activity may panic, as running it may.
-                let code = async move { activity.run(given, input).await }.instrument(span_of(context.info()));
+                let limit = self.type_limits.of(&context.info().activity_type);
+                let stops = cancellation.clone();
+                let code = async move {
+                    let _admitted = match &limit {
+                        Some(limit) => Some(limit.admit(&stops).await.ok_or_else(ActivityError::cancelled)?),
+                        None => None,
+                    };
+                    // Starting the activity may panic, as running it may.
+                    activity.run(given, input).await
+                };
+                let code = code.instrument(span_of(context.info()));
                 let running = AssertUnwindSafe(code).catch_unwind();
                 // The failure converter is user code, too.
                 let ended = async { attempt_outcome(running.await, &cancellation, converter) };

@@ -3,6 +3,7 @@
 //! A failure, a panic and a start-to-close timeout are retried according to the retry policy; the other timeouts and a
 //! cancellation are final. Retry intervals above the threshold are left to a workflow timer.
 
+use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use crate::failure::{ACTIVITY_CANCELLED, SOURCE, cancelled_failure};
 use crate::metrics::Metrics;
 use crate::priority::Priority;
 use crate::replay::{LocalActivityResolution, LocalActivityResult, LocalActivityTask};
+use crate::worker::activity_tasks::AttemptClient;
 use crate::worker::activity_tasks::blocking;
 use crate::worker::activity_tasks::within_limit;
 use crate::worker::activity_tasks::{
@@ -108,6 +110,11 @@ impl AttemptLoop {
                 Ok(slot) => slot,
                 Err(interrupted) => return self.interrupted(interrupted),
             };
+            if let Some(turn) = self.host.rate.take_turn()
+                && let Err(interrupted) = self.until(turn).await
+            {
+                return self.interrupted(interrupted);
+            }
             slot.begin_task(&self.task.activity_type);
             self.metrics().began();
             let began = Instant::now();
@@ -129,7 +136,7 @@ impl AttemptLoop {
                     return Some(self.resolution(LocalActivityResult::BackOff { failure, delay }, run_time));
                 }
                 Some(delay) => {
-                    if let Err(interrupted) = self.sleep(delay).await {
+                    if let Err(interrupted) = self.until(Instant::now() + delay.min(LONGEST_TIMEOUT)).await {
                         return self.interrupted(interrupted);
                     }
                     self.attempt = self.attempt.saturating_add(1);
@@ -174,11 +181,11 @@ impl AttemptLoop {
         }
     }
 
-    async fn sleep(&self, delay: Duration) -> Result<(), Interrupted> {
+    async fn until(&self, time: Instant) -> Result<(), Interrupted> {
         tokio::select! {
             biased;
             interrupted = self.interruption() => Err(interrupted),
-            () = at(Some(Instant::now() + delay.min(LONGEST_TIMEOUT))) => Ok(()),
+            () = at(Some(time)) => Ok(()),
         }
     }
 
@@ -210,11 +217,9 @@ impl AttemptLoop {
         if phases.has_reached(Phase::Draining) {
             cancellation.begin_worker_shutdown();
         }
-        let context = ActivityContext::new(
-            self.info(),
-            cancellation.clone(),
-            Box::new(NoHeartbeats(Arc::clone(&self.host.shared))),
-        );
+        let shared = Arc::clone(&self.host.shared);
+        let host = LocalHost { client: AttemptClient::new(Arc::clone(&shared)), shared };
+        let context = ActivityContext::new(self.info(), cancellation.clone(), Box::new(host));
         let (given, input) = (context.clone(), self.task.input.clone());
         let code = async move { activity.run(given, input).await }.instrument(span_of(context.info()));
         let running = AssertUnwindSafe(code).catch_unwind();
@@ -314,14 +319,21 @@ impl AttemptLoop {
     }
 }
 
-/// The heartbeats of a local activity, which do nothing: the server does not know about it.
-struct NoHeartbeats(Arc<WorkerContext>);
+/// The host of a local activity. Its heartbeats do nothing: the server does not know about it.
+struct LocalHost {
+    shared: Arc<WorkerContext>,
+    client: AttemptClient,
+}
 
-impl ActivityOutbound for NoHeartbeats {
+impl ActivityOutbound for LocalHost {
     fn heartbeat(&self, _: Vec<Payload>) {}
 
+    fn client(&self) -> Option<&(dyn Any + Send + Sync)> {
+        Some(self.client.get())
+    }
+
     fn metrics(&self) -> Option<&Metrics> {
-        Some(self.0.metrics.metrics())
+        Some(self.shared.metrics.metrics())
     }
 }
 

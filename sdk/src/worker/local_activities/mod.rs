@@ -21,6 +21,7 @@ use tokio::time::{Instant, sleep_until};
 pub(super) use self::attempt_loop::TaskClock;
 use self::attempt_loop::{AttemptLoop, Owner};
 pub(super) use self::run::{LocalRun, RunFactory};
+use super::activity_tasks::Rate;
 use super::context::WorkerContext;
 use super::lanes::{LaneMessage, Ticket};
 use super::polling::Slots;
@@ -36,6 +37,7 @@ pub(super) struct LocalActivityWorker {
     pub(super) shared: Arc<WorkerContext>,
     pub(super) registry: ActivityRegistry,
     pub(super) slots: Slots,
+    rate: Rate,
     runtime: Handle,
     post: OnceLock<Post>,
     runs: Mutex<HashMap<String, RunActivities>>,
@@ -73,10 +75,12 @@ impl LocalActivityWorker {
     /// Must be called within a tokio runtime.
     pub(super) fn new(shared: Arc<WorkerContext>, registry: ActivityRegistry) -> Arc<Self> {
         let slots = shared.slots(SlotKind::LocalActivity);
+        let rate = Rate::new(shared.options.max_local_activities_per_second);
         Arc::new(Self {
             shared,
             registry,
             slots,
+            rate,
             runtime: Handle::current(),
             post: OnceLock::new(),
             runs: Mutex::default(),
