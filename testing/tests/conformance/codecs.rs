@@ -3,10 +3,11 @@
 use abide::converter::{CodecResult, DataConverter, PayloadCodec, RawPayload};
 use abide::prelude::*;
 use abide::workflow::MemoUpdate;
-use abide::{FailureConverter, History, RaisedError, WorkflowReplayer};
+use abide::{FailureConverter, History, NexusError, RaisedError, WorkflowReplayer};
 use abide_protos::prost::Message as _;
 
 use crate::arm::{Arm, Outcome, compare, until_event};
+use crate::nexus_endpoint::create_endpoint;
 
 /// Hides all words in payloads by flipping bits, which is no encryption.
 pub(crate) struct Seal;
@@ -232,4 +233,70 @@ async fn b132_a_failure_converters_word_counts_for_retries_and_replays() -> Outc
         .await?;
     }
     Ok(())
+}
+
+#[abide::nexus_service]
+trait Safe {
+    fn swap(secret: String) -> String;
+    fn lose(secret: String) -> String;
+    fn misread(secret: String) -> String;
+}
+
+struct Keeper;
+
+#[abide::nexus_handlers(implements = Safe)]
+impl Keeper {
+    #[nexus_operation]
+    fn swap(secret: String) -> Result<String, NexusError> {
+        Ok(format!("another {secret}"))
+    }
+
+    #[nexus_operation]
+    fn lose(secret: String) -> Result<String, NexusError> {
+        Err(NexusError::failed(
+            ApplicationFailure::new(format!("the {secret} is lost")).error_type("Lost").detail(&secret)?,
+        ))
+    }
+
+    #[nexus_operation]
+    fn misread(secret: String) -> Result<String, NexusError> {
+        let cause = ApplicationFailure::new(format!("the {secret} is blurred")).error_type("Blurred");
+        Err(NexusError::bad_request("it cannot be read").cause(cause))
+    }
+}
+
+#[workflow]
+async fn calls_a_safe(ctx: &WorkflowContext, secret: String) -> Result<Vec<String>, WorkflowError> {
+    let mut told = Vec::new();
+    for operation in [Safe::swap, Safe::lose, Safe::misread] {
+        let call = ctx.nexus_operation(ctx.info().task_queue.clone(), operation, secret.clone());
+        told.push(match call.schedule_to_close_timeout(secs(20)).await {
+            Ok(result) => result,
+            Err(error) => {
+                let chain = std::iter::successors(error.cause(), abide::Failure::cause);
+                chain.map(|failure| failure.message().to_string()).collect::<Vec<_>>().join(": ")
+            }
+        });
+    }
+    Ok(told)
+}
+
+#[tokio::test]
+async fn nexus_operations_are_encoded_for_callers_and_handlers() -> Outcome {
+    compare("codecs-nexus", |arm| async move {
+        create_endpoint(&arm).await?;
+        let client = client(&arm, sealing()).await?;
+        let worker = Worker::builder(&client, arm.queue()).workflow(calls_a_safe).nexus_handlers(Keeper).build()?;
+        let body = async {
+            let start = client.start(calls_a_safe, "secret".into());
+            let handle = start.id(arm.id()).task_queue(arm.queue()).await?;
+            let expected = ["another secret", "the secret is lost", "it cannot be read: the secret is blurred"];
+            assert_eq!(handle.result().await?, expected);
+            let history = handle.fetch_history().await?;
+            assert!(!is_told(&arm.client.handle(calls_a_safe, arm.id()).fetch_history().await?));
+            Ok::<_, Box<dyn std::error::Error>>(vec![history])
+        };
+        Box::pin(worker.run_until(Box::pin(body))).await?
+    })
+    .await
 }

@@ -11,6 +11,7 @@ mod interceptors;
 mod logs;
 mod metrics;
 mod mocks;
+mod nexus;
 mod noticed;
 mod own_queues;
 mod plugins;
