@@ -8,7 +8,7 @@ use std::future::IntoFuture;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use abide_protos::temporal::api::common::v1::{Header, Payloads, WorkflowExecution};
+use abide_protos::temporal::api::common::v1::{Header, Link, Payloads, WorkflowExecution};
 use abide_protos::temporal::api::enums::v1::UpdateWorkflowExecutionLifecycleStage as Stage;
 use abide_protos::temporal::api::update::v1::{Input, Meta, Outcome, Request, UpdateRef, WaitPolicy, outcome};
 use abide_protos::temporal::api::workflowservice::v1::{
@@ -89,21 +89,37 @@ impl<U: UpdateDefinition, Until> UpdateWorkflow<U, Until> {
     }
 
     async fn send(self, wait: Stage) -> Result<UpdateHandle<U>, UpdateError> {
+        self.send_with(wait, |_| {}).await.map(|(handle, _)| handle)
+    }
+
+    /// Sends the update after a change for which there is no option. Also returns the server's link to its event.
+    pub(crate) async fn send_with(
+        self,
+        wait: Stage,
+        change: impl FnOnce(&mut UpdateWorkflowExecutionRequest),
+    ) -> Result<(UpdateHandle<U>, Option<Link>), UpdateError> {
         let id = self.id.unwrap_or_else(|| Uuid::new_v4().to_string());
         let name = self.update.name();
         let args = self.input.map_err(|error| error.of(format_args!("update `{name}`")))?;
         let input = Input { header: self.header, name: name.to_string(), args };
-        let request = UpdateWorkflowExecutionRequest {
+        let mut request = UpdateWorkflowExecutionRequest {
             namespace: self.connection.namespace().to_string(),
             workflow_execution: Some(self.execution),
             first_execution_run_id: self.first_execution_run_id,
             wait_policy: Some(wait_policy(wait)),
             request: Some(update_request(&self.connection, &id, input)),
         };
+        change(&mut request);
         let sent = self.connection.carry_out(Box::new(request)).await;
         let answer = sent.map_err(|error| UpdateError::from_rpc(&name, error))?;
-        let UpdateAnswer { execution, update_id, outcome } = answer;
-        Ok(UpdateHandle::new(self.connection, self.update.clone(), execution, update_id, outcome))
+        let UpdateAnswer { execution, update_id, outcome, link } = answer;
+        Ok((UpdateHandle::new(self.connection, self.update.clone(), execution, update_id, outcome), link))
+    }
+
+    /// Sets the update id if the author has set none.
+    pub(crate) fn default_id(mut self, id: &str) -> Self {
+        self.id.get_or_insert_with(|| id.to_string());
+        self
     }
 }
 
@@ -112,6 +128,8 @@ pub(crate) struct UpdateAnswer {
     pub(crate) execution: WorkflowExecution,
     pub(crate) update_id: String,
     pub(crate) outcome: Option<Outcome>,
+    /// The server's link to the event that tells of the update.
+    pub(crate) link: Option<Link>,
 }
 
 impl UpdateAnswer {
@@ -122,7 +140,7 @@ impl UpdateAnswer {
         response: UpdateWorkflowExecutionResponse,
     ) -> Self {
         let execution = response.update_ref.and_then(|update| update.workflow_execution).unwrap_or(sent_to);
-        Self { execution, update_id, outcome: response.outcome }
+        Self { execution, update_id, outcome: response.outcome, link: response.link }
     }
 }
 
@@ -215,6 +233,12 @@ impl<U: UpdateDefinition> UpdateHandle<U> {
         outcome: Option<Outcome>,
     ) -> Self {
         Self { connection, update, execution, id, outcome }
+    }
+
+    /// Returns true if the outcome is known without another call.
+    #[cfg(feature = "worker")]
+    pub(crate) fn has_ended(&self) -> bool {
+        self.outcome.is_some()
     }
 
     /// Returns the update id.

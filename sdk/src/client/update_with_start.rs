@@ -98,7 +98,7 @@ impl<W: WorkflowDefinition, U: UpdateDefinition> UpdateWithStart<W, U> {
         let sent = connection.carry_out(UpdateWithStartCall { start, update: Box::new(update) }).await;
         let (started, answer) = sent.map_err(|error| from_rpc(&self.update.name(), error))?;
         let handle = WorkflowHandle::started(connection.clone(), workflow, started);
-        let UpdateAnswer { execution, update_id, outcome } = answer;
+        let UpdateAnswer { execution, update_id, outcome, .. } = answer;
         Ok((handle, UpdateHandle::new(connection, self.update, execution, update_id, outcome)))
     }
 }

@@ -17,7 +17,7 @@ use crate::client::{ClientFuture, StartWorkflow};
 use crate::definition::{Arguments, Workflow, WorkflowDefinition};
 
 /// The header of a callback that names the operation.
-const OPERATION_TOKEN: &str = "nexus-operation-token";
+pub(super) const OPERATION_TOKEN: &str = "nexus-operation-token";
 
 /// Awaiting the start returns the start of the Nexus operation that the workflow backs; made by
 /// [`NexusContext::start_workflow`].

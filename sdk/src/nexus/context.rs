@@ -48,13 +48,16 @@ pub(crate) struct Request {
     pub(crate) cancellation: NexusCancellation,
     /// Links to what the handler has made, for the answer.
     pub(crate) links: Mutex<Vec<NexusLink>>,
-    /// True once a workflow was started that backs the operation.
+    /// True once a workflow or an update backs the operation.
     pub(super) is_backed: AtomicBool,
+    /// True if the namespace calls back when an update has completed.
+    pub(super) has_update_callbacks: bool,
 }
 
 impl Request {
-    pub(crate) fn new(client: Client, cancellation: NexusCancellation) -> Self {
-        Self { client, cancellation, links: Mutex::default(), is_backed: AtomicBool::new(false) }
+    pub(crate) fn new(client: Client, cancellation: NexusCancellation, has_update_callbacks: bool) -> Self {
+        let (links, is_backed) = (Mutex::default(), AtomicBool::new(false));
+        Self { client, cancellation, links, is_backed, has_update_callbacks }
     }
 }
 

@@ -7,6 +7,7 @@
 //! registered operation.
 
 mod backing;
+mod backing_update;
 mod cancellation;
 mod context;
 mod error;

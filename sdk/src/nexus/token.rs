@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 const WORKFLOW: i64 = 1;
+const UPDATE: i64 = 3;
 
 /// What backs an operation.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,8 +26,12 @@ struct Token {
     v: Option<i64>,
     t: i64,
     ns: String,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     wid: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    rid: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    uid: String,
 }
 
 fn is_current(version: &Option<i64>) -> bool {
@@ -35,7 +40,17 @@ fn is_current(version: &Option<i64>) -> bool {
 
 /// Returns the token of an operation that a workflow backs.
 pub(super) fn of_workflow(namespace: &str, workflow_id: &str) -> String {
-    let token = Token { v: None, t: WORKFLOW, ns: namespace.to_string(), wid: workflow_id.to_string() };
+    written(WORKFLOW, namespace, [workflow_id, "", ""])
+}
+
+/// Returns the token of an operation that an update backs. The run may be unknown.
+pub(super) fn of_update(namespace: &str, workflow_id: &str, run_id: &str, update_id: &str) -> String {
+    written(UPDATE, namespace, [workflow_id, run_id, update_id])
+}
+
+fn written(t: i64, namespace: &str, ids: [&str; 3]) -> String {
+    let [wid, rid, uid] = ids.map(str::to_string);
+    let token = Token { v: None, t, ns: namespace.to_string(), wid, rid, uid };
     // Texts and numbers can always be written.
     encode(&serde_json::to_vec(&token).unwrap_or_default())
 }
@@ -45,7 +60,7 @@ pub(super) fn of_workflow(namespace: &str, workflow_id: &str) -> String {
 /// # Errors
 /// Returns an error if it is in this format, but names nothing.
 pub(super) fn read(token: &str) -> Option<Result<Backing, String>> {
-    let Token { v, t, ns, wid } = serde_json::from_slice(&decode(token)?).ok()?;
+    let Token { v, t, ns, wid, .. } = serde_json::from_slice(&decode(token)?).ok()?;
     if !is_current(&v) {
         return Some(Err(format!(
             "expected an operation token without a version, found version {}",
@@ -100,6 +115,8 @@ mod tests {
         assert_eq!(of_workflow("default", "order-17"), token);
         let backing = Backing::Workflow { namespace: "default".into(), workflow_id: "order-17".into() };
         assert_eq!(read(token), Some(Ok(backing)));
+        let update = decode(&of_update("default", "order-17", "run", "ship")).unwrap();
+        assert_eq!(update, br#"{"t":3,"ns":"default","wid":"order-17","rid":"run","uid":"ship"}"#);
     }
 
     #[test]

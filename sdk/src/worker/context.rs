@@ -48,6 +48,8 @@ pub(super) struct WorkerContext {
     pub(super) paginates_completions: bool,
     /// True if the namespace supports worker heartbeats.
     pub(super) takes_worker_heartbeats: bool,
+    /// True if the namespace calls back when an update has completed.
+    pub(super) has_update_callbacks: bool,
     /// True if the namespace suggests numbers of polls.
     pub(super) suggests_pollers: bool,
     /// True if the server ends polls itself when it is told that a worker shuts down.

@@ -387,6 +387,7 @@ pub(super) fn shared(worker: &Worker, described: DescribeNamespaceResponse) -> W
         metrics,
         paginates_completions: capabilities.workflow_task_completion_pagination,
         takes_worker_heartbeats: capabilities.worker_heartbeats,
+        has_update_callbacks: capabilities.workflow_update_callbacks,
         suggests_pollers: capabilities.poller_autoscaling,
         server_ends_polls: capabilities.worker_poll_complete_on_shutdown,
         polls_end_between_tasks: capabilities.worker_poll_complete_on_shutdown && worker.client.now().is_in_process(),

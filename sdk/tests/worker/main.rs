@@ -14,6 +14,7 @@ mod fault_proxy;
 mod faults;
 mod limits;
 mod local_activities;
+mod nexus_updates;
 mod outage;
 mod pollers;
 mod rolling_restarts;

@@ -18,6 +18,7 @@ trait Orders {
     fn fulfil_twice(order: String) -> String;
     fn stumble(order: String) -> String;
     fn look_up(order: String) -> String;
+    fn hurry(order: String) -> String;
 }
 
 #[derive(Clone, Default)]
@@ -68,6 +69,12 @@ impl Warehouse {
         self.fulfil(ctx, order).await
     }
 
+    #[nexus_operation]
+    async fn hurry(&self, ctx: &NexusContext, order: String) -> Result<NexusStart<String>, NexusError> {
+        let order = ctx.client().handle(Order::run, order_id(ctx, &order));
+        ctx.back_with_update(order.start_update(Order::hurry, ())).await
+    }
+
     /// Counts, and does what would be done without it.
     #[nexus_cancel(look_up)]
     async fn stop_looking(&self, ctx: &NexusContext, token: String) -> Result<(), NexusError> {
@@ -89,6 +96,11 @@ impl Order {
     async fn run(&self, ctx: &WorkflowContext, order: String) -> Result<String, WorkflowError> {
         ctx.wait_until(|| self.is_done.get()).await?;
         Ok(format!("{order} is fulfilled"))
+    }
+
+    #[update]
+    fn hurry(&self) -> String {
+        "done already".into()
     }
 
     #[signal]
@@ -270,6 +282,21 @@ async fn a_request_starts_one_workflow_that_backs_it() -> Outcome {
             let start = arm.client.start(calls, ("fulfil_twice".into(), "book".into()));
             let caller = start.id(arm.id()).task_queue(arm.queue()).await?;
             assert_eq!(caller.result().await?, format!("{:?}", Some(NexusHandlerErrorType::Internal)));
+            Ok(vec![caller.fetch_history().await?])
+        })
+        .await
+    })
+    .await
+}
+
+/// By default, a server does not call back for updates: the caller would wait for ever.
+#[tokio::test]
+async fn an_update_backs_an_operation_only_where_the_server_calls_back_for_it() -> Outcome {
+    compare("nexus-update", |arm| async move {
+        with_warehouse(&arm, Warehouse::default(), async {
+            let start = arm.client.start(calls, ("hurry".into(), "book".into()));
+            let caller = start.id(arm.id()).task_queue(arm.queue()).await?;
+            assert_eq!(caller.result().await?, format!("{:?}", Some(NexusHandlerErrorType::NotImplemented)));
             Ok(vec![caller.fetch_history().await?])
         })
         .await

@@ -214,6 +214,8 @@ impl StartedUpdate {
             execution: execution(self.workflow_id, self.run_id).unwrap_or_default(),
             update_id: self.update_id,
             outcome: self.outcome.map(UpdateOutcome::into_proto),
+            // Interceptors are not shown it.
+            link: None,
         }
     }
 }

@@ -119,7 +119,7 @@ impl NexusWorker {
             cancellation.begin_worker_shutdown();
         }
         let client = Client::from_connection(self.shared.client.now());
-        let request = Arc::new(Request::new(client, cancellation.clone()));
+        let request = Arc::new(Request::new(client, cancellation.clone(), self.shared.has_update_callbacks));
         let ctx = NexusContext::new(info.clone(), Arc::clone(&request));
         let (registry, headers) = (&self.registry, info.headers.clone());
         let code = async move {
