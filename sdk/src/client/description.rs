@@ -310,8 +310,8 @@ impl PendingActivity {
         Some(PauseInfo { identity, reason, time: presence::time(pause.pause_time.as_ref()) })
     }
 
-    /// Returns the options, which an operator may [have changed](crate::WorkflowHandle::update_activity_options); `None`
-    /// if the server does not report them.
+    /// Returns the options, which an operator may have
+    /// [changed](crate::WorkflowHandle::update_activity_options); `None` if the server does not report them.
     pub fn options(&self) -> Option<PendingActivityOptions> {
         presence::message(self.proto.activity_options.clone()).map(PendingActivityOptions::from_proto)
     }

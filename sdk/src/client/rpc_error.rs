@@ -147,7 +147,7 @@ impl RpcError {
         error
     }
 
-    /// Returns the method of the workflow service, such as `StartWorkflowExecution`; empty if an interceptor refused the
+    /// Returns the method of the service, such as `StartWorkflowExecution`; empty if an interceptor refused the
     /// call.
     pub fn rpc(&self) -> &str {
         self.inner.rpc

@@ -50,8 +50,9 @@ impl ActivitySelector {
 }
 
 impl<W: WorkflowDefinition> WorkflowHandle<W> {
-    /// Pauses activities; `.reason(..)` sets the reason. An attempt that runs goes on, and if it fails, no further one starts
-    /// before the activity is [unpaused](Self::unpause_activities) or [reset](Self::reset_activities). Timeouts go on, too.
+    /// Pauses activities; `.reason(..)` sets the reason. An attempt that runs goes on, and if it fails, no further one
+    /// starts before the activity is [unpaused](Self::unpause_activities) or [reset](Self::reset_activities). Timeouts
+    /// go on, too.
     ///
     /// ```no_run
     /// use abide::client::operator::ActivitySelector;
@@ -99,8 +100,8 @@ impl<W: WorkflowDefinition> WorkflowHandle<W> {
         UnpauseActivities { connection: self.connection().clone(), request }
     }
 
-    /// Resets activities: they count their attempts from 1 again. An activity that waits for its next attempt starts it at
-    /// once. A paused activity is unpaused, unless [`keep_paused`](ResetActivities::keep_paused) is set.
+    /// Resets activities: they count their attempts from 1 again. An activity that waits for its next attempt starts it
+    /// at once. A paused activity is unpaused, unless [`keep_paused`](ResetActivities::keep_paused) is set.
     ///
     /// # Errors
     /// [`RpcError`]; [`is_not_found`](RpcError::is_not_found) if the workflow is not running, or has no such activity.
@@ -322,8 +323,8 @@ impl ActivityOptionsChange {
         Self::default()
     }
 
-    /// Creates a change that gives the activities the options back that the workflow started them with. The server refuses
-    /// it together with other changes.
+    /// Creates a change that gives the activities the options back that the workflow started them with. The server
+    /// refuses it together with other changes.
     pub fn restore_original() -> Self {
         Self { restore_original: true, ..Self::default() }
     }

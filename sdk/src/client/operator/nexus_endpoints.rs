@@ -163,8 +163,8 @@ impl Operator {
     /// Changes a Nexus endpoint. What is not mentioned stays as it is in `endpoint`.
     ///
     /// # Errors
-    /// [`RpcError`]; [`is_failed_precondition`](RpcError::is_failed_precondition) if the endpoint has changed since it was
-    /// read, [`is_not_found`](RpcError::is_not_found) if it was deleted.
+    /// [`RpcError`]; [`is_failed_precondition`](RpcError::is_failed_precondition) if the endpoint has changed since it
+    /// was read, [`is_not_found`](RpcError::is_not_found) if it was deleted.
     pub fn update_nexus_endpoint(&self, endpoint: &NexusEndpoint) -> SetNexusEndpoint {
         let spec = EndpointSpec {
             name: endpoint.name.clone(),
@@ -207,8 +207,8 @@ impl Operator {
     /// Deletes a Nexus endpoint.
     ///
     /// # Errors
-    /// [`RpcError`]; [`is_failed_precondition`](RpcError::is_failed_precondition) if the endpoint has changed since it was
-    /// read, [`is_not_found`](RpcError::is_not_found) if it was deleted.
+    /// [`RpcError`]; [`is_failed_precondition`](RpcError::is_failed_precondition) if the endpoint has changed since it
+    /// was read, [`is_not_found`](RpcError::is_not_found) if it was deleted.
     pub async fn delete_nexus_endpoint(&self, endpoint: &NexusEndpoint) -> Result<(), RpcError> {
         let request = DeleteNexusEndpointRequest { id: endpoint.id.clone(), version: endpoint.version };
         self.connection.call(request).await.map(drop)

@@ -114,8 +114,8 @@ debug_only!(impl[W: WorkflowDefinition] ResetWorkflow<W>, |this| {
 });
 
 impl<W: WorkflowDefinition> WorkflowHandle<W> {
-    /// Resets the workflow: its run ends, and a new run starts with the history up to the given point. Signals and updates
-    /// that came after the point are applied again. Returns the handle of the new run.
+    /// Resets the workflow: its run ends, and a new run starts with the history up to the given point. Signals and
+    /// updates that came after the point are applied again. Returns the handle of the new run.
     ///
     /// The run that was started or named is reset, otherwise the last one. It may be closed. If it is open, the server
     /// terminates it.

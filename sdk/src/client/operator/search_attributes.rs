@@ -90,8 +90,8 @@ impl Operator {
     /// minute before workflows can use it.
     ///
     /// # Errors
-    /// [`RpcError`]; [`is_invalid_argument`](RpcError::is_invalid_argument) if the name is reserved, or no more attributes of
-    /// this type fit in.
+    /// [`RpcError`]; [`is_invalid_argument`](RpcError::is_invalid_argument) if the name is reserved, or no more
+    /// attributes of this type fit in.
     pub async fn add_search_attribute<T>(&self, key: &SearchAttributeKey<T>) -> Result<(), RpcError> {
         self.add_search_attributes([(key.name(), SearchAttributeType::of(key))]).await
     }
@@ -99,8 +99,8 @@ impl Operator {
     /// Adds several search attributes at once, as [`add_search_attribute`](Self::add_search_attribute) does.
     ///
     /// # Errors
-    /// [`RpcError`]; [`is_invalid_argument`](RpcError::is_invalid_argument) if a name is reserved, or no more attributes of a
-    /// type fit in.
+    /// [`RpcError`]; [`is_invalid_argument`](RpcError::is_invalid_argument) if a name is reserved, or no more
+    /// attributes of a type fit in.
     pub async fn add_search_attributes<N: Into<String>>(
         &self,
         attributes: impl IntoIterator<Item = (N, SearchAttributeType)>,
@@ -113,11 +113,12 @@ impl Operator {
         self.connection.call(request).await.map(drop)
     }
 
-    /// Removes a search attribute from the client's namespace. Workflows keep their values, but cannot be found by them.
+    /// Removes a search attribute from the client's namespace. Workflows keep their values, but cannot be found by
+    /// them.
     ///
     /// # Errors
-    /// [`RpcError`]; [`is_invalid_argument`](RpcError::is_invalid_argument) if it belongs to the system. If there is none,
-    /// some servers say [`is_not_found`](RpcError::is_not_found), and others nothing.
+    /// [`RpcError`]; [`is_invalid_argument`](RpcError::is_invalid_argument) if it belongs to the system. If there is
+    /// none, some servers say [`is_not_found`](RpcError::is_not_found), and others nothing.
     pub async fn remove_search_attribute(&self, name: impl Into<String>) -> Result<(), RpcError> {
         let request = RemoveSearchAttributesRequest {
             namespace: self.connection.namespace().to_string(),

@@ -119,8 +119,8 @@ impl TaskQueueHandle {
         self.connection.call(request).await.map(TaskQueueDescription::from_proto)
     }
 
-    /// Changes rate limits and fairness weights, and returns those that the queue has now. What is not mentioned stays as it
-    /// is. The server does not limit workflow tasks.
+    /// Changes rate limits and fairness weights, and returns those that the queue has now. What is not mentioned stays
+    /// as it is. The server does not limit workflow tasks.
     ///
     /// # Errors
     /// [`RpcError`]; [`is_invalid_argument`](RpcError::is_invalid_argument) if a limit is invalid.
@@ -146,7 +146,8 @@ pub struct UpdateTaskQueueConfig {
 debug_only!(impl[] UpdateTaskQueueConfig, |this| { task_queue: this.request.task_queue });
 
 impl UpdateTaskQueueConfig {
-    /// Limits how many tasks per second the queue gives to workers, in place of a limit that workers have set. 0 stops it.
+    /// Limits how many tasks per second the queue gives to workers, in place of a limit that workers have set. 0 stops
+    /// it.
     pub fn queue_rate_limit(mut self, per_second: f32, reason: impl Into<String>) -> Self {
         self.request.update_queue_rate_limit = Some(limit(Some(per_second), reason));
         self

@@ -22,14 +22,15 @@ use crate::versioning::VersioningOverride;
 
 impl<W: WorkflowDefinition> WorkflowHandle<W> {
     /// Pauses the workflow; `.reason(..)` sets the reason. Until it is [unpaused](Self::unpause), the server gives no
-    /// workflow tasks and no activities of the workflow to workers, and answers no queries and updates. Signals are kept.
+    /// workflow tasks and no activities of the workflow to workers, and answers no queries and updates. Signals are
+    /// kept.
     ///
     /// The server setting `frontend.WorkflowPauseEnabled` must be on.
     ///
     /// # Errors
     /// [`RpcError`]; [`is_failed_precondition`](RpcError::is_failed_precondition) if the workflow is paused already,
-    /// [`is_not_found`](RpcError::is_not_found) if it is not running, [`is_unimplemented`](RpcError::is_unimplemented) if
-    /// the setting is off.
+    /// [`is_not_found`](RpcError::is_not_found) if it is not running, [`is_unimplemented`](RpcError::is_unimplemented)
+    /// if the setting is off.
     pub fn pause(&self) -> PauseWorkflow {
         let request = PauseWorkflowExecutionRequest {
             namespace: self.connection().namespace().to_string(),
@@ -58,8 +59,8 @@ impl<W: WorkflowDefinition> WorkflowHandle<W> {
         UnpauseWorkflow { connection: self.connection().clone(), request }
     }
 
-    /// Deletes the workflow with its history: the run that was started or named, otherwise the last one. If it is open, the
-    /// server terminates it first. The server deletes after it has answered.
+    /// Deletes the workflow with its history: the run that was started or named, otherwise the last one. If it is open,
+    /// the server terminates it first. The server deletes after it has answered.
     ///
     /// # Errors
     /// [`RpcError`]; [`is_not_found`](RpcError::is_not_found) if the workflow does not exist.

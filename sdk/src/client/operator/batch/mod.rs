@@ -148,8 +148,8 @@ impl StartBatch {
         self
     }
 
-    /// Limits how many workflows per second the batch changes. Default: the server's limit (50), which counts in any case.
-    /// Servers up to 1.32 know only their own limit.
+    /// Limits how many workflows per second the batch changes. Default: the server's limit (50), which counts in any
+    /// case. Servers up to 1.32 know only their own limit.
     pub fn max_operations_per_second(mut self, rate: f32) -> Self {
         self.request.max_operations_per_second = rate;
         self
@@ -219,8 +219,8 @@ impl BatchHandle {
         self.connection.call(request).await.map(drop)
     }
 
-    /// Waits until the batch has ended, and returns its last description. It asks the server repeatedly, at first after 100
-    /// ms, later every 5 s. If the time is over before, it returns the description of the running batch.
+    /// Waits until the batch has ended, and returns its last description. It asks the server repeatedly, at first after
+    /// 100 ms, later every 5 s. If the time is over before, it returns the description of the running batch.
     ///
     /// # Errors
     /// [`RpcError`]; [`is_not_found`](RpcError::is_not_found) if there is no such batch.

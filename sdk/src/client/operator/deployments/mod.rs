@@ -136,7 +136,8 @@ pub enum DeploymentError {
     },
     /// The version has workers that poll, so that it cannot be deleted. The server remembers a poll for five minutes.
     #[error(
-        "worker deployment `{deployment}`: {message}; stop the workers of the version, and wait until their polls are forgotten"
+        "worker deployment `{deployment}`: {message}; stop the workers of the version, and wait until their polls are \
+         forgotten"
     )]
     HasPollers {
         /// Name of the deployment.
@@ -158,7 +159,8 @@ pub enum DeploymentError {
     /// The new version has no workers on a task queue of the current version, whose tasks would then go to unversioned
     /// workers. [`ignore_missing_task_queues`](SetDeploymentVersion::ignore_missing_task_queues) allows it.
     #[error(
-        "worker deployment `{deployment}`: {message}; start workers for these task queues, or add `.ignore_missing_task_queues()`"
+        "worker deployment `{deployment}`: {message}; start workers for these task queues, or add \
+         `.ignore_missing_task_queues()`"
     )]
     MissingTaskQueues {
         /// Name of the deployment.
@@ -249,8 +251,8 @@ impl WorkerDeploymentHandle {
         self.set_version(None, None)
     }
 
-    /// Makes a build the ramping version: it gets this percentage (0 to 100) of the workflows that would go to the current
-    /// version.
+    /// Makes a build the ramping version: it gets this percentage (0 to 100) of the workflows that would go to the
+    /// current version.
     ///
     /// # Errors
     /// [`DeploymentError`]: the version does not exist, or lacks task queues.
@@ -400,8 +402,8 @@ debug_only!(impl[] SetDeploymentVersion, |this| {
 });
 
 impl SetDeploymentVersion {
-    /// Fails with [`DeploymentError::Conflict`] if the deployment has changed since this token was made. Default: changes
-    /// it in any case.
+    /// Fails with [`DeploymentError::Conflict`] if the deployment has changed since this token was made. Default:
+    /// changes it in any case.
     pub fn conflict_token(mut self, token: ConflictToken) -> Self {
         self.request.conflict_token = token.0;
         self
@@ -413,8 +415,8 @@ impl SetDeploymentVersion {
         self
     }
 
-    /// Allows a version whose workers have not polled yet. If the deployment or the version does not exist, it is created.
-    /// Default: refused.
+    /// Allows a version whose workers have not polled yet. If the deployment or the version does not exist, it is
+    /// created. Default: refused.
     pub fn allow_no_pollers(mut self) -> Self {
         self.request.allow_no_pollers = true;
         self
@@ -460,8 +462,8 @@ pub struct SetDeploymentManager {
 debug_only!(impl[] SetDeploymentManager, |this| { deployment: this.request.deployment_name });
 
 impl SetDeploymentManager {
-    /// Fails with [`DeploymentError::Conflict`] if the deployment has changed since this token was made. Default: changes
-    /// it in any case.
+    /// Fails with [`DeploymentError::Conflict`] if the deployment has changed since this token was made. Default:
+    /// changes it in any case.
     pub fn conflict_token(mut self, token: ConflictToken) -> Self {
         self.request.conflict_token = token.0;
         self
