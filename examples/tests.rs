@@ -45,6 +45,8 @@ mod plugin;
 mod polling;
 #[path = "saga/test.rs"]
 mod saga;
+#[path = "schedule/test.rs"]
+mod schedule;
 #[path = "shopping_cart/test.rs"]
 mod shopping_cart;
 #[path = "sliding_window/test.rs"]

@@ -10,7 +10,8 @@ The cases from `Zero` on have ties within one workflow task: who is first, and w
 one direction only, because Python replays a task of ours otherwise, as the table in ARCHITECTURE.md says: `PARTS_IN_PYTHON`
 has the reasons. In the other direction such a case shows just that, so that no reason outlives its truth.
 
-In the case `Sealed` both have the same payload codec, and each worker has the other SDK's client.
+In the case `Sealed` both have the same payload codec, and each worker has the other SDK's client. In the case `Schedules`,
+which has the codec too, each SDK reads a schedule that the other wrote.
 """
 
 import asyncio
@@ -31,6 +32,8 @@ from temporalio.common import RetryPolicy
 from temporalio.converter import DataConverter, DefaultFailureConverterWithEncodedAttributes, PayloadCodec
 from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, Worker
+
+import handover_schedules
 
 SECONDS_10 = timedelta(seconds=10)
 # For so long a timer runs that is to fire while no worker is there: longer than a worker takes to leave.
@@ -682,26 +685,39 @@ async def hand_over(client: Client, case: str, first, second) -> None:
         await run_abide(client, "replay", file.name)
 
 
+async def is_passed(what: str, case_run) -> bool:
+    try:
+        await asyncio.wait_for(case_run, 150)
+        print(f"ok      {what}", flush=True)
+        return True
+    except Exception as error:
+        print(f"FAILED  {what}: {type(error).__name__} {error}", flush=True)
+        return False
+
+
 async def main(cases: list[str]) -> int:
     logging.disable(logging.CRITICAL)
     plain = await Client.connect(os.environ["TEMPORAL_ADDRESS"])
     sealing = await Client.connect(os.environ["TEMPORAL_ADDRESS"], data_converter=SEALING)
     passed, failed = 0, 0
-    for case in cases or list(CASES):
+    for case in cases or [*CASES, "Schedules"]:
+        if case == "Schedules":
+            for what, schedule_case in handover_schedules.CASES.items():
+                if await is_passed(what, schedule_case(sealing, run_abide)):
+                    passed += 1
+                else:
+                    failed += 1
+            continue
         for first, second in [(PythonWorker, AbideWorker), (AbideWorker, PythonWorker)]:
             parting = PARTS_IN_PYTHON.get(case) if first is AbideWorker else None
             what = f"{case}: {first.name} begins, {second.name} ends"
             if parting:
                 what = f"{case}: {first.name} begins, {second.name} parts ({parting})"
-            try:
-                client = sealing if case == "Sealed" else plain
-                case_run = parts(client, case) if parting else hand_over(client, case, first, second)
-                await asyncio.wait_for(case_run, 150)
+            client = sealing if case == "Sealed" else plain
+            if await is_passed(what, parts(client, case) if parting else hand_over(client, case, first, second)):
                 passed += 1
-                print(f"ok      {what}", flush=True)
-            except Exception as error:
+            else:
                 failed += 1
-                print(f"FAILED  {what}: {type(error).__name__} {error}", flush=True)
     print(f"handover: {passed} passed, {failed} failed")
     return 1 if failed else 0
 

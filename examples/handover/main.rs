@@ -1,10 +1,12 @@
 //! The Abide side of `scripts/handover`: workflows that a Python worker starts and this one finishes, and vice versa.
 //!
-//! `handover work QUEUE` runs a worker until it is interrupted, `handover desk QUEUE` one that serves Nexus operations; `handover replay FILE` replays a history; `handover
-//! start QUEUE ID` and `handover finish ID` are the client of the sealed case. After `--sealed` all of them use its
-//! codec.
+//! `handover work QUEUE` runs a worker until it is interrupted, `handover desk QUEUE` one that serves Nexus operations;
+//! `handover replay FILE` replays a history; `handover start QUEUE ID` and `handover finish ID` are the client of the
+//! sealed case. `handover schedule-write ID`, `schedule-read ID` and `schedule-change ID` are about schedules. After
+//! `--sealed` all of them use its codec.
 
 mod desk;
+mod schedules;
 mod sealed;
 mod ties;
 mod workflows;
@@ -49,10 +51,12 @@ async fn run(arguments: &[&str]) -> Result<(), Box<dyn Error>> {
         ["replay", file] => replay(file, converter),
         ["start", queue, id] => sealed::start(&client(converter).await?, queue, id).await,
         ["finish", id] => sealed::finish(&client(converter).await?, id).await,
-        _ => {
-            Err("usage: handover [--sealed] (work QUEUE | desk QUEUE | replay FILE | start QUEUE ID | finish ID)"
-                .into())
-        }
+        ["schedule-write", id] => schedules::write(&client(converter).await?, id).await,
+        ["schedule-read", id] => schedules::read(&client(converter).await?, id).await,
+        ["schedule-change", id] => schedules::change(&client(converter).await?, id).await,
+        _ => Err("usage: handover [--sealed] (work QUEUE | desk QUEUE | replay FILE | start QUEUE ID | finish ID | \
+              schedule-(write|read|change) ID)"
+            .into()),
     }
 }
 

@@ -62,7 +62,7 @@ pub(crate) fn from_proto(proto: &DurationProto) -> Duration {
     Duration::new(seconds, nanos(proto.nanos))
 }
 
-#[cfg(feature = "worker")]
+#[cfg(any(feature = "client", feature = "worker"))]
 pub(crate) fn time_to_proto(time: SystemTime) -> Timestamp {
     // No relevant clock is before 1970.
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();

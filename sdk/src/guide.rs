@@ -37,6 +37,9 @@ pub mod activities {
 pub mod client {
     #![doc = include_str!("../docs/guide/client.md")]
 }
+pub mod schedules {
+    #![doc = include_str!("../docs/guide/schedules.md")]
+}
 pub mod definitions {
     #![doc = include_str!("../docs/guide/definitions.md")]
 }

@@ -34,6 +34,7 @@ mod result;
 pub(crate) mod retry;
 pub(crate) mod rpc;
 mod rpc_error;
+mod schedule;
 mod start;
 mod undecodable;
 mod update;
@@ -41,7 +42,7 @@ mod update_with_start;
 mod visibility;
 pub(crate) mod worker_commands;
 
-use abide_protos::temporal::api::workflowservice::v1::CountWorkflowExecutionsRequest;
+use abide_protos::temporal::api::workflowservice::v1::{CountSchedulesRequest, CountWorkflowExecutionsRequest};
 
 pub use async_activity::{AsyncActivityHandle, AsyncActivityHeartbeat, AsyncActivityId};
 pub(crate) use async_activity::{CancelActivityCall, CompleteActivityCall, FailActivityCall, HeartbeatActivityCall};
@@ -59,6 +60,13 @@ pub use policies::{QueryRejectCondition, WorkflowExecutionStatus, WorkflowIdConf
 pub(crate) use result::ResultCall;
 pub use result::{GetResult, WorkflowFailedError};
 pub use rpc_error::RpcError;
+pub use schedule::{
+    CreateSchedule, CreateScheduleError, Schedule, ScheduleAction, ScheduleActionResult, ScheduleBackfill,
+    ScheduleCalendar, ScheduleDescription, ScheduleError, ScheduleHandle, ScheduleInfo, ScheduleInterval, ScheduleList,
+    ScheduleListEntry, ScheduleOverlapPolicy, SchedulePolicies, ScheduleRange, ScheduleSpec, ScheduleState,
+    TriggerSchedule, UpdateSchedule,
+};
+pub(crate) use schedule::{CreateScheduleCall, DescribeScheduleCall, UpdateScheduleCall};
 pub use start::{ClientFuture, StartWorkflow, UntilClosed, UntilStarted};
 pub(crate) use start::{SignalWithStartCall, StartCall};
 pub(crate) use update::UpdateAnswer;
@@ -162,6 +170,36 @@ impl Client {
     pub async fn count(&self, query: impl Into<String>) -> Result<WorkflowCount, RpcError> {
         let namespace = self.connection.namespace().to_string();
         let request = CountWorkflowExecutionsRequest { namespace, query: query.into() };
+        self.connection.carry_out(request).await
+    }
+
+    /// Creates a schedule: the server starts a workflow again and again. Awaiting it returns a handle.
+    ///
+    /// # Errors
+    /// [`CreateScheduleError`]: a schedule with this id exists, or the call failed.
+    pub fn create_schedule(&self, schedule_id: impl Into<String>, schedule: Schedule) -> CreateSchedule {
+        CreateSchedule::new(self.connection.clone(), schedule_id.into(), schedule)
+    }
+
+    /// Returns a handle to the schedule with this id. Makes no call, so the schedule need not exist.
+    pub fn schedule(&self, schedule_id: impl Into<String>) -> ScheduleHandle {
+        ScheduleHandle::new(self.connection.clone(), schedule_id.into())
+    }
+
+    /// Lists the schedules that match a visibility query. An empty query matches all schedules.
+    pub fn list_schedules(&self, query: impl Into<String>) -> ScheduleList {
+        ScheduleList::new(self.connection.clone(), query.into())
+    }
+
+    /// Counts the schedules that match a visibility query. The groups are those of a `GROUP BY`, if the server permits one
+    /// for schedules.
+    ///
+    /// # Errors
+    /// [`RpcError`]: the call failed. If the query is invalid, [`is_invalid_argument`](RpcError::is_invalid_argument)
+    /// returns true.
+    pub async fn count_schedules(&self, query: impl Into<String>) -> Result<WorkflowCount, RpcError> {
+        let namespace = self.connection.namespace().to_string();
+        let request = CountSchedulesRequest { namespace, query: query.into() };
         self.connection.carry_out(request).await
     }
 }

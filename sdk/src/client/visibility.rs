@@ -110,7 +110,7 @@ impl fmt::Debug for WorkflowList {
     }
 }
 
-/// The number of workflows that match a query.
+/// The number of workflows or schedules that match a query.
 #[derive(Clone, Debug)]
 pub struct WorkflowCount {
     count: u64,
@@ -119,11 +119,13 @@ pub struct WorkflowCount {
 
 impl WorkflowCount {
     pub(super) fn from_proto(proto: CountWorkflowExecutionsResponse) -> Self {
-        let groups = proto.groups.into_iter().map(|group| WorkflowCountGroup {
-            count: u64::try_from(group.count).unwrap_or_default(),
-            values: group.group_values,
-        });
-        Self { count: u64::try_from(proto.count).unwrap_or_default(), groups: groups.collect() }
+        Self::new(proto.count, proto.groups.into_iter().map(|group| (group.count, group.group_values)))
+    }
+
+    pub(super) fn new(count: i64, groups: impl IntoIterator<Item = (i64, Vec<Payload>)>) -> Self {
+        let of = |number: i64| u64::try_from(number).unwrap_or_default();
+        let groups = groups.into_iter().map(|(count, values)| WorkflowCountGroup { count: of(count), values });
+        Self { count: of(count), groups: groups.collect() }
     }
 
     /// Returns the total. The server may count approximately.
@@ -137,7 +139,7 @@ impl WorkflowCount {
     }
 }
 
-/// The number of workflows in one group of a query with `GROUP BY`.
+/// The number of workflows or schedules in one group of a query with `GROUP BY`.
 #[derive(Clone)]
 pub struct WorkflowCountGroup {
     count: u64,
@@ -147,7 +149,7 @@ pub struct WorkflowCountGroup {
 debug_only!(impl[] WorkflowCountGroup, |this| { count: this.count });
 
 impl WorkflowCountGroup {
-    /// Returns the number of workflows in the group.
+    /// Returns the number of workflows or schedules in the group.
     pub fn count(&self) -> u64 {
         self.count
     }

@@ -3,6 +3,7 @@
 mod async_activities;
 mod inputs;
 mod messages;
+mod schedules;
 mod start;
 mod workflows;
 
@@ -11,6 +12,7 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 
@@ -22,6 +24,10 @@ pub use self::messages::{
     UpdateOutcome,
 };
 pub(crate) use self::messages::{payloads_of, value_of};
+pub use self::schedules::{
+    CountSchedulesInput, CreateScheduleInput, DeleteScheduleInput, DescribeScheduleInput, ListSchedulesInput,
+    PatchScheduleInput, ScheduleMatchingTimesInput, SchedulePage, UpdateScheduleInput,
+};
 pub use self::start::{
     SignalWithStartWorkflowInput, StartWorkflowInput, StartedUpdateWithStart, StartedWorkflow,
     UpdateWithStartWorkflowInput,
@@ -32,7 +38,8 @@ pub use self::workflows::{
 };
 use crate::History;
 use crate::client::{
-    AsyncActivityHeartbeat, Connection, RpcError, WorkflowCount, WorkflowDescription, WorkflowFailedError,
+    AsyncActivityHeartbeat, Connection, RpcError, ScheduleDescription, WorkflowCount, WorkflowDescription,
+    WorkflowFailedError,
 };
 use crate::converter::RawPayload;
 use crate::into_shared::into_shared;
@@ -239,6 +246,81 @@ pub trait ClientInterceptor: Send + Sync + 'static {
         input: HeartbeatActivityInput,
         next: ClientNext<'_, HeartbeatActivityInput>,
     ) -> Result<AsyncActivityHeartbeat, RpcError> {
+        next.run(input).await
+    }
+
+    /// Surrounds the [creation](crate::Client::create_schedule) of a schedule. The answer is the schedule's id, to which
+    /// the caller's handle then refers.
+    async fn create_schedule(
+        &self,
+        input: CreateScheduleInput,
+        next: ClientNext<'_, CreateScheduleInput>,
+    ) -> Result<String, RpcError> {
+        next.run(input).await
+    }
+
+    /// Surrounds a [description](crate::client::ScheduleHandle::describe) of a schedule, also as part of an update.
+    async fn describe_schedule(
+        &self,
+        input: DescribeScheduleInput,
+        next: ClientNext<'_, DescribeScheduleInput>,
+    ) -> Result<ScheduleDescription, RpcError> {
+        next.run(input).await
+    }
+
+    /// Surrounds an [update](crate::client::ScheduleHandle::update) of a schedule, each time that it is sent.
+    async fn update_schedule(
+        &self,
+        input: UpdateScheduleInput,
+        next: ClientNext<'_, UpdateScheduleInput>,
+    ) -> Result<(), RpcError> {
+        next.run(input).await
+    }
+
+    /// Surrounds a [pause](crate::client::ScheduleHandle::pause), the [end](crate::client::ScheduleHandle::unpause) of a
+    /// pause, a [trigger](crate::client::ScheduleHandle::trigger) and a
+    /// [backfill](crate::client::ScheduleHandle::backfill).
+    async fn patch_schedule(
+        &self,
+        input: PatchScheduleInput,
+        next: ClientNext<'_, PatchScheduleInput>,
+    ) -> Result<(), RpcError> {
+        next.run(input).await
+    }
+
+    /// Surrounds the [deletion](crate::client::ScheduleHandle::delete) of a schedule.
+    async fn delete_schedule(
+        &self,
+        input: DeleteScheduleInput,
+        next: ClientNext<'_, DeleteScheduleInput>,
+    ) -> Result<(), RpcError> {
+        next.run(input).await
+    }
+
+    /// Surrounds the question at which [times](crate::client::ScheduleHandle::matching_times) a schedule acts.
+    async fn schedule_matching_times(
+        &self,
+        input: ScheduleMatchingTimesInput,
+        next: ClientNext<'_, ScheduleMatchingTimesInput>,
+    ) -> Result<Vec<SystemTime>, RpcError> {
+        next.run(input).await
+    }
+
+    /// Surrounds the call for each page of a [list](crate::Client::list_schedules) of schedules.
+    async fn list_schedules(
+        &self,
+        input: ListSchedulesInput,
+        next: ClientNext<'_, ListSchedulesInput>,
+    ) -> Result<SchedulePage, RpcError> {
+        next.run(input).await
+    }
+
+    /// Surrounds a [count](crate::Client::count_schedules) of schedules.
+    async fn count_schedules(
+        &self,
+        input: CountSchedulesInput,
+        next: ClientNext<'_, CountSchedulesInput>,
+    ) -> Result<WorkflowCount, RpcError> {
         next.run(input).await
     }
 }

@@ -24,10 +24,12 @@ pub use activity::{ActivityInterceptor, ActivityNext, ExecuteActivityInput};
 #[cfg(feature = "client")]
 pub use client::{
     CancelActivityInput, CancelWorkflowInput, ClientCall, ClientInterceptor, ClientNext, CompleteActivityInput,
-    CountWorkflowsInput, DescribeWorkflowInput, FailActivityInput, FetchHistoryInput, HeartbeatActivityInput,
-    ListWorkflowsInput, PollUpdateInput, QueryAnswer, QueryWorkflowInput, SignalWithStartWorkflowInput,
-    SignalWorkflowInput, StartUpdateInput, StartWorkflowInput, StartedUpdate, StartedUpdateWithStart, StartedWorkflow,
-    TerminateWorkflowInput, UpdateOutcome, UpdateWithStartWorkflowInput, WorkflowPage, WorkflowResultInput,
+    CountSchedulesInput, CountWorkflowsInput, CreateScheduleInput, DeleteScheduleInput, DescribeScheduleInput,
+    DescribeWorkflowInput, FailActivityInput, FetchHistoryInput, HeartbeatActivityInput, ListSchedulesInput,
+    ListWorkflowsInput, PatchScheduleInput, PollUpdateInput, QueryAnswer, QueryWorkflowInput,
+    ScheduleMatchingTimesInput, SchedulePage, SignalWithStartWorkflowInput, SignalWorkflowInput, StartUpdateInput,
+    StartWorkflowInput, StartedUpdate, StartedUpdateWithStart, StartedWorkflow, TerminateWorkflowInput, UpdateOutcome,
+    UpdateScheduleInput, UpdateWithStartWorkflowInput, WorkflowPage, WorkflowResultInput,
 };
 #[cfg(feature = "worker")]
 pub use nexus::{NexusCall, NexusCancelOperationInput, NexusInterceptor, NexusNext, NexusStartOperationInput};

@@ -11,17 +11,21 @@ use super::{Tracing, propagation};
 use crate::Headers;
 use crate::client::RpcError;
 use crate::interceptor::{
-    ClientInterceptor, ClientNext, QueryAnswer, QueryWorkflowInput, SignalWithStartWorkflowInput, SignalWorkflowInput,
-    StartUpdateInput, StartWorkflowInput, StartedUpdate, StartedUpdateWithStart, StartedWorkflow,
+    ClientInterceptor, ClientNext, CreateScheduleInput, QueryAnswer, QueryWorkflowInput, SignalWithStartWorkflowInput,
+    SignalWorkflowInput, StartUpdateInput, StartWorkflowInput, StartedUpdate, StartedUpdateWithStart, StartedWorkflow,
     UpdateWithStartWorkflowInput,
 };
 
 impl Tracing {
     /// Begins the span of a call, below the span that is current, and gives the call the trace context.
     fn begin_call(&self, name: String, workflow_id: &str, headers: &mut Headers) -> Context {
+        self.begin(name, KeyValue::new("temporalWorkflowID", workflow_id.to_string()), headers)
+    }
+
+    fn begin(&self, name: String, attribute: KeyValue, headers: &mut Headers) -> Context {
         let current = Context::current();
         let builder = SpanBuilder::from_name(name).with_kind(SpanKind::Client);
-        let builder = builder.with_attributes([KeyValue::new("temporalWorkflowID", workflow_id.to_string())]);
+        let builder = builder.with_attributes([attribute]);
         let span = self.tracer.build_with_context(builder, &current);
         let context = current.with_span(span);
         propagation::write(context.span().span_context(), headers);
@@ -99,6 +103,18 @@ impl ClientInterceptor for Tracing {
     ) -> Result<StartedUpdate, RpcError> {
         let name = format!("StartWorkflowUpdate:{}", input.name);
         let call = self.begin_call(name, &input.workflow_id, &mut input.headers);
+        in_call(call, next.run(input)).await
+    }
+
+    /// The workflows that the schedule starts continue this trace.
+    async fn create_schedule(
+        &self,
+        mut input: CreateScheduleInput,
+        next: ClientNext<'_, CreateScheduleInput>,
+    ) -> Result<String, RpcError> {
+        let attribute = KeyValue::new("temporalScheduleID", input.schedule_id.clone());
+        let name = format!("CreateSchedule:{}", input.schedule_id);
+        let call = self.begin(name, attribute, &mut input.schedule.action.headers);
         in_call(call, next.run(input)).await
     }
 }

@@ -12,6 +12,8 @@ mod lifecycle;
 #[cfg(feature = "worker")]
 mod operator;
 mod outage;
+#[cfg(feature = "worker")]
+mod schedules;
 mod server;
 #[cfg(feature = "tls")]
 mod tls;

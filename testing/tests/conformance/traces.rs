@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use abide::client::{Schedule, ScheduleAction, ScheduleOverlapPolicy};
 use abide::otel::{ReplaySafeIdGenerator, Tracing, in_span};
 use abide::prelude::*;
 use abide::worker::Worker;
@@ -339,4 +340,33 @@ async fn a_trace_leads_through_nexus_to_the_workflow_behind_an_operation() -> Ou
         Ok(Vec::new())
     })
     .await
+}
+
+/// On a real server only: the embedded one has no schedules.
+#[tokio::test]
+async fn a_trace_leads_from_the_creation_of_a_schedule_to_its_workflows() -> Outcome {
+    let Ok(address) = std::env::var("ABIDE_TEST_SERVER") else {
+        eprintln!("a_trace_leads_from_the_creation_of_a_schedule_to_its_workflows: not run, there is no real server");
+        return Ok(());
+    };
+    let arm = Arm::connect(&address, "schedule-traces").await?;
+    let exporter = InMemorySpanExporter::default();
+    let provider = provider_of(&exporter);
+    let client = Client::connect(ClientOptions::new(&address).plugin(Tracing::new(&provider))).await?;
+    let worker = Worker::builder(&client, arm.queue()).workflow(pack).activities(greet).build()?;
+    let body = async {
+        let action = ScheduleAction::start_workflow(pack, ()).task_queue(arm.queue());
+        let schedule = Schedule::new(action).overlap(ScheduleOverlapPolicy::BufferAll);
+        let handle = client.create_schedule(arm.id(), schedule).trigger_immediately().await?;
+        until("the workflow has started", || async { Ok(handle.describe().await?.info().action_count() == 1) }).await?;
+        let described = handle.describe().await?;
+        let action = described.info().recent_actions().remove(0);
+        client.handle(pack, action.workflow_id).with_run_id(action.first_execution_run_id).result().await?;
+        handle.delete().await?;
+        Ok::<_, Box<dyn std::error::Error>>(())
+    };
+    worker.run_until(body).await??;
+    let expected = "CreateSchedule:ID\n  RunWorkflow:pack\n    StartActivity:greet\n      RunActivity:greet\n";
+    assert_eq!(trees(&exporter.get_finished_spans()?).replace(&arm.id(), "ID"), expected);
+    Ok(())
 }

@@ -2,8 +2,12 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
-use abide::client::{AsyncActivityHeartbeat, RpcError, WorkflowCount, WorkflowDescription, WorkflowFailedError};
+use abide::client::{
+    AsyncActivityHeartbeat, RpcError, Schedule, ScheduleAction, ScheduleDescription, WorkflowCount,
+    WorkflowDescription, WorkflowFailedError,
+};
 use abide::converter::{RawArguments, RawPayload};
 use abide::interceptor::*;
 use abide::prelude::*;
@@ -143,6 +147,14 @@ each_call! {
     fail_activity: FailActivityInput => (), RpcError;
     cancel_activity: CancelActivityInput => (), RpcError;
     heartbeat_activity: HeartbeatActivityInput => AsyncActivityHeartbeat, RpcError;
+    create_schedule: CreateScheduleInput => String, RpcError;
+    describe_schedule: DescribeScheduleInput => ScheduleDescription, RpcError;
+    update_schedule: UpdateScheduleInput => (), RpcError;
+    patch_schedule: PatchScheduleInput => (), RpcError;
+    delete_schedule: DeleteScheduleInput => (), RpcError;
+    schedule_matching_times: ScheduleMatchingTimesInput => Vec<SystemTime>, RpcError;
+    list_schedules: ListSchedulesInput => SchedulePage, RpcError;
+    count_schedules: CountSchedulesInput => WorkflowCount, RpcError;
 }
 
 #[workflow]
@@ -213,9 +225,20 @@ async fn no_input_and_no_answer_shows_a_value_and_the_environments_own_calls_are
         assert!(activity.heartbeat(&secret()).await.is_err());
         let failure = ApplicationFailure::new("refused").detail(&secret())?;
         assert!(activity.fail(failure).await.is_err());
+        // The embedded server has no schedules, so an update gets no further than its description.
+        let action = ScheduleAction::start_workflow(Vault::run, secret()).task_queue("vaults").memo("note", &secret());
+        let action = action.header("token", &secret()).static_summary(secret());
+        let create = client.create_schedule("s", Schedule::new(action)).memo("note", &secret());
+        hides(&create);
+        assert!(create.await.is_err());
+        let (schedule, now) = (client.schedule("s"), SystemTime::UNIX_EPOCH);
+        assert!(schedule.describe().await.is_err() && schedule.update(|_| {}).await.is_err());
+        assert!(schedule.pause("").await.is_err() && schedule.delete().await.is_err());
+        assert!(schedule.matching_times(now, now).await.is_err());
+        assert!(client.list_schedules("").next().await.is_err() && client.count_schedules("").await.is_err());
         Ok::<_, Box<dyn std::error::Error>>(())
     };
     env.run(worker, story).await?;
-    assert_eq!(hiding.0.load(Ordering::Relaxed), 19, "the test has made this many calls");
+    assert_eq!(hiding.0.load(Ordering::Relaxed), 27, "the test has made this many calls");
     Ok(())
 }

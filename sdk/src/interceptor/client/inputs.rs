@@ -1,27 +1,32 @@
 //! Code that all inputs share: each one stands for a call, and keeps the parts of its request that it does not show.
 
+use std::time::SystemTime;
+
 use abide_protos::temporal::api::common::v1::WorkflowExecution;
 use abide_protos::temporal::api::workflowservice::v1::{
-    CountWorkflowExecutionsRequest, DescribeWorkflowExecutionRequest, GetWorkflowExecutionHistoryRequest,
-    ListWorkflowExecutionsRequest, PollWorkflowExecutionUpdateRequest, QueryWorkflowRequest,
+    CountSchedulesRequest, CountWorkflowExecutionsRequest, DeleteScheduleRequest, DescribeWorkflowExecutionRequest,
+    GetWorkflowExecutionHistoryRequest, ListScheduleMatchingTimesRequest, ListSchedulesRequest,
+    ListWorkflowExecutionsRequest, PatchScheduleRequest, PollWorkflowExecutionUpdateRequest, QueryWorkflowRequest,
     RequestCancelWorkflowExecutionRequest, SignalWorkflowExecutionRequest, TerminateWorkflowExecutionRequest,
     UpdateWorkflowExecutionRequest,
 };
 
 use super::{
     CancelActivityInput, CancelWorkflowInput, ClientCall, ClientCallFuture, ClientInterceptor, ClientNext,
-    CompleteActivityInput, CountWorkflowsInput, DescribeWorkflowInput, FailActivityInput, FetchHistoryInput,
-    HeartbeatActivityInput, ListWorkflowsInput, PollUpdateInput, QueryAnswer, QueryWorkflowInput,
-    SignalWithStartWorkflowInput, SignalWorkflowInput, StartUpdateInput, StartWorkflowInput, StartedUpdate,
-    StartedUpdateWithStart, StartedWorkflow, TerminateWorkflowInput, UpdateOutcome, UpdateWithStartWorkflowInput,
-    WorkflowPage, WorkflowResultInput, sealed,
+    CompleteActivityInput, CountSchedulesInput, CountWorkflowsInput, CreateScheduleInput, DeleteScheduleInput,
+    DescribeScheduleInput, DescribeWorkflowInput, FailActivityInput, FetchHistoryInput, HeartbeatActivityInput,
+    ListSchedulesInput, ListWorkflowsInput, PatchScheduleInput, PollUpdateInput, QueryAnswer, QueryWorkflowInput,
+    ScheduleMatchingTimesInput, SchedulePage, SignalWithStartWorkflowInput, SignalWorkflowInput, StartUpdateInput,
+    StartWorkflowInput, StartedUpdate, StartedUpdateWithStart, StartedWorkflow, TerminateWorkflowInput, UpdateOutcome,
+    UpdateScheduleInput, UpdateWithStartWorkflowInput, WorkflowPage, WorkflowResultInput, sealed,
 };
 use crate::History;
 use crate::client::call::Call;
 use crate::client::{
-    AsyncActivityHeartbeat, CancelActivityCall, CompleteActivityCall, Connection, FailActivityCall,
-    HeartbeatActivityCall, ResultCall, RpcError, SignalWithStartCall, StartCall, UpdateWithStartCall, WorkflowCount,
-    WorkflowDescription, WorkflowFailedError,
+    AsyncActivityHeartbeat, CancelActivityCall, CompleteActivityCall, Connection, CreateScheduleCall,
+    DescribeScheduleCall, FailActivityCall, HeartbeatActivityCall, ResultCall, RpcError, ScheduleDescription,
+    SignalWithStartCall, StartCall, UpdateScheduleCall, UpdateWithStartCall, WorkflowCount, WorkflowDescription,
+    WorkflowFailedError,
 };
 use crate::converter::RawPayload;
 
@@ -69,6 +74,14 @@ calls! {
     fail_activity: FailActivityInput, FailActivityCall => (), RpcError;
     cancel_activity: CancelActivityInput, CancelActivityCall => (), RpcError;
     heartbeat_activity: HeartbeatActivityInput, HeartbeatActivityCall => AsyncActivityHeartbeat, RpcError;
+    create_schedule: CreateScheduleInput, CreateScheduleCall => String, RpcError;
+    describe_schedule: DescribeScheduleInput, DescribeScheduleCall => ScheduleDescription, RpcError;
+    update_schedule: UpdateScheduleInput, UpdateScheduleCall => (), RpcError;
+    patch_schedule: PatchScheduleInput, PatchScheduleRequest => (), RpcError;
+    delete_schedule: DeleteScheduleInput, DeleteScheduleRequest => (), RpcError;
+    schedule_matching_times: ScheduleMatchingTimesInput, ListScheduleMatchingTimesRequest => Vec<SystemTime>, RpcError;
+    list_schedules: ListSchedulesInput, ListSchedulesRequest => SchedulePage, RpcError;
+    count_schedules: CountSchedulesInput, CountSchedulesRequest => WorkflowCount, RpcError;
 }
 
 /// Returns a text that is present; requests leave out a text by sending an empty one.
