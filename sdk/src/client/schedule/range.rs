@@ -29,7 +29,7 @@ pub struct ScheduleRange {
 
 impl ScheduleRange {
     /// Sets the distance of two numbers. Default: 1.
-    #[must_use]
+    #[must_use = "the range with this step is returned"]
     pub fn step(mut self, step: i32) -> Self {
         self.step = step;
         self
