@@ -10,13 +10,14 @@ use abide_protos::temporal::api::workflowservice::v1::{
 };
 use serde::Serialize;
 
-use super::inputs::{Rest, present};
+use super::inputs::present;
 use crate::client::{
     CreateScheduleCall, Schedule, ScheduleBackfill, ScheduleListEntry, ScheduleOverlapPolicy, UpdateScheduleCall,
 };
 use crate::converter::{PayloadError, from_payload, to_payload};
 use crate::definition::PayloadValue;
 use crate::duration::{time_from_proto, time_to_proto};
+use crate::interceptor::rest::Rest;
 use crate::search_attributes::{SearchAttributeKey, SearchAttributeUpdate, SearchAttributeValue, apply};
 
 /// The creation of a schedule, as an [interceptor](super::ClientInterceptor::create_schedule) sees it. Triggers and

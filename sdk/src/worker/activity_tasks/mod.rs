@@ -41,7 +41,7 @@ pub(super) use self::rate::Rate;
 use self::running_attempts::{Registration, RunningAttempts};
 pub(super) use self::span::span_of;
 pub use self::type_limits::ActivityLimits;
-use self::type_limits::TypeLimits;
+use self::type_limits::{TypeLimits, admitted};
 use super::coding::decode_by;
 use super::context::WorkerContext;
 use super::current_client::Route;
@@ -181,13 +181,9 @@ impl ActivityWorker {
             (Err(error), _) => AttemptEnd::Failed(failure(CODEC_ERROR, &error.to_string())),
             (Ok(()), Some(activity)) => {
                 let given = context.clone();
-                let limit = self.type_limits.of(&context.info().activity_type);
-                let stops = cancellation.clone();
+                let (limit, stops) = (self.type_limits.of(&context.info().activity_type), cancellation.clone());
                 let code = async move {
-                    let _admitted = match &limit {
-                        Some(limit) => Some(limit.admit(&stops).await.ok_or_else(ActivityError::cancelled)?),
-                        None => None,
-                    };
+                    let _admitted = admitted(limit.as_deref(), &stops).await?;
                     // Starting the activity may panic, as running it may.
                     activity.run(given, input).await
                 };

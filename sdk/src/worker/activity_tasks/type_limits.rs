@@ -8,6 +8,7 @@ use tokio::time::sleep_until;
 
 use super::rate::Rate;
 use crate::activity::ActivityCancellation;
+use crate::failure::ActivityError;
 
 /// Limits for one type of activity on one worker. A task beyond them waits on the worker: it keeps its slot, and its
 /// timeouts run.
@@ -79,16 +80,23 @@ impl TypeLimits {
     }
 }
 
-impl TypeLimit {
-    /// Waits until an attempt may start. It holds what is returned while it runs. `None` if it was cancelled before.
-    pub(super) async fn admit(&self, cancellation: &ActivityCancellation) -> Option<Admitted> {
-        tokio::select! {
-            biased;
-            _ = cancellation.cancelled() => None,
-            admitted = self.turn() => Some(admitted),
-        }
+/// Waits until an attempt may start. It holds what is returned while it runs.
+///
+/// # Errors
+/// Returns an error if the attempt was cancelled before.
+pub(super) async fn admitted(
+    limit: Option<&TypeLimit>,
+    cancellation: &ActivityCancellation,
+) -> Result<Option<Admitted>, ActivityError> {
+    let Some(limit) = limit else { return Ok(None) };
+    tokio::select! {
+        biased;
+        _ = cancellation.cancelled() => Err(ActivityError::cancelled()),
+        admitted = limit.turn() => Ok(Some(admitted)),
     }
+}
 
+impl TypeLimit {
     async fn turn(&self) -> Admitted {
         let permit = match &self.free {
             // The semaphore is never closed.
