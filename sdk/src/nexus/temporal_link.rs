@@ -23,7 +23,7 @@ pub(super) fn to_nexus(link: &Link) -> Option<NexusLink> {
             Some(NexusLink::new(url + &query, WORKFLOW_EVENT))
         }
         Variant::Workflow(Workflow { namespace, workflow_id, run_id, reason }) => {
-            let reason = if reason.is_empty() { String::new() } else { format!("?reason={}", escaped(reason)) };
+            let reason = if reason.is_empty() { String::new() } else { format!("?reason={}", escaped_value(reason)) };
             Some(NexusLink::new(url(namespace, "workflows", workflow_id, run_id, "") + &reason, WORKFLOW))
         }
         Variant::Activity(Activity { namespace, activity_id, run_id }) => {
@@ -86,7 +86,7 @@ fn query_of(reference: &Reference) -> String {
             format!("?{id}eventType={}&referenceType=EventReference", short_name(event.event_type()))
         }
         Reference::RequestIdRef(request) => {
-            let (event_type, id) = (short_name(request.event_type()), escaped(&request.request_id));
+            let (event_type, id) = (short_name(request.event_type()), escaped_value(&request.request_id));
             format!("?eventType={event_type}&referenceType=RequestIdReference&requestID={id}")
         }
     }
@@ -134,8 +134,18 @@ fn event_type(name: &str) -> i32 {
     EventType::from_str_name(&long).or_else(|| EventType::from_str_name(name)).map_or(0, Into::into)
 }
 
+/// Escapes a segment of a path.
 fn escaped(text: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~$&=:@".contains(&byte);
+    escaped_except(text, b"-._~$&=:@")
+}
+
+/// Escapes a value of a query, where `&` and `=` have a meaning.
+fn escaped_value(text: &str) -> String {
+    escaped_except(text, b"-._~")
+}
+
+fn escaped_except(text: &str, plain: &[u8]) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || plain.contains(&byte);
     text.bytes()
         .map(|byte| if is_plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
         .collect()
