@@ -224,7 +224,7 @@ async fn b135_a_worker_may_get_all_it_runs_from_a_plugin() {
     })
     .await;
     let error = Worker::builder(&client, "queue").plugin(Only("empty")).build().unwrap_err();
-    assert!(error.to_string().contains("nor the plugins have a workflow or an activity"), "{error}");
+    assert!(error.to_string().contains("nor the plugins have a workflow, an activity or a Nexus operation"), "{error}");
     assert_eq!(IntoShared::<dyn Plugin>::into_shared(shared).name(), "example.everything");
 }
 
