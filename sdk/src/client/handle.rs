@@ -9,6 +9,7 @@ use abide_protos::temporal::api::workflowservice::v1::{
     DescribeWorkflowExecutionRequest, GetWorkflowExecutionHistoryRequest, RequestCancelWorkflowExecutionRequest,
     TerminateWorkflowExecutionRequest,
 };
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::connection::Connection;
@@ -19,6 +20,7 @@ use super::rpc_error::RpcError;
 use super::start::ClientFuture;
 use super::update::{UntilAccepted, UntilCompleted, UpdateHandle, UpdateWorkflow};
 use crate::History;
+use crate::converter::{PayloadError, to_payload};
 use crate::debug_only::debug_only;
 use crate::definition::{QueryOf, SignalOf, UpdateDefinition, UpdateOf, WorkflowDefinition};
 use crate::interceptor::client::StartedWorkflow;
@@ -208,7 +210,7 @@ impl<W: WorkflowDefinition> WorkflowHandle<W> {
         }
     }
 
-    /// Terminates the workflow at once; `.reason(..)` sets the reason. Its code gets no chance to clean up.
+    /// Terminates the workflow at once; `.reason(..)` and `.detail(..)` say why. Its code gets no chance to clean up.
     ///
     /// # Errors
     /// [`RpcError`]; [`is_not_found`](RpcError::is_not_found) if the workflow is not running.
@@ -334,6 +336,19 @@ impl TerminateWorkflow {
     pub fn reason(mut self, reason: impl Into<String>) -> Self {
         self.request.reason = reason.into();
         self
+    }
+
+    /// Adds a detail, which the workflow's history and the errors of waiting callers
+    /// ([`Terminated`](super::WorkflowFailedError::Terminated)) show. Default: none.
+    ///
+    /// # Errors
+    /// Returns an error if serde refuses the value.
+    pub fn detail<T: Serialize + 'static>(mut self, value: &T) -> Result<Self, PayloadError> {
+        let details = self.request.details.get_or_insert_default();
+        let number = details.payloads.len() + 1;
+        let payload = to_payload(value);
+        details.payloads.push(payload.map_err(|error| error.of(format_args!("detail {number} of the termination")))?);
+        Ok(self)
     }
 }
 

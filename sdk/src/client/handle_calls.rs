@@ -91,7 +91,7 @@ impl Call for TerminateWorkflowExecutionRequest {
     type Answer = ();
 
     async fn send(self, connection: &Connection) -> Result<(), RpcError> {
-        connection.call(self).await.map(drop)
+        connection.call_coded(self).await.map(drop)
     }
 
     fn into_input(self) -> TerminateWorkflowInput {

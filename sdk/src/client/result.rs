@@ -19,7 +19,7 @@ use super::retry::{Backoff, EmptyAnswers, RetrySchedule};
 use super::rpc::Rpc as _;
 use super::rpc_error::RpcError;
 use super::start::ClientFuture;
-use crate::converter::{PayloadError, RawPayload, read_first};
+use crate::converter::{PayloadError, RawArguments, RawPayload, read_first};
 use crate::debug_only::debug_only;
 use crate::definition::WorkflowDefinition;
 use crate::duration::secs;
@@ -41,6 +41,8 @@ pub enum WorkflowFailedError {
     Terminated {
         /// The reason given with the termination; may be empty.
         reason: String,
+        /// The details given with the termination; usually none.
+        details: RawArguments,
     },
     /// The workflow exceeded its run timeout or its execution timeout.
     #[error(
@@ -141,7 +143,7 @@ impl TemporalFailure for WorkflowFailedError {
     fn to_failure(&self) -> Option<Failure> {
         let (message, info) = match self {
             Self::Failed(failure) | Self::Cancelled(failure) => return Some(failure.clone()),
-            Self::Terminated { reason } => {
+            Self::Terminated { reason, .. } => {
                 (reason.clone(), FailureInfo::TerminatedFailureInfo(TerminatedFailureInfo::default()))
             }
             Self::TimedOut => {
@@ -327,7 +329,8 @@ fn closed_by(event: HistoryEvent, follow_runs: bool) -> Closed {
             WorkflowFailedError::Cancelled(Failure::from_proto(failure))
         }
         Some(Attributes::WorkflowExecutionTerminatedEventAttributes(terminated)) => {
-            WorkflowFailedError::Terminated { reason: terminated.reason }
+            let details = RawArguments::from_proto(terminated.details);
+            WorkflowFailedError::Terminated { reason: terminated.reason, details }
         }
         Some(Attributes::WorkflowExecutionTimedOutEventAttributes(_)) => WorkflowFailedError::TimedOut,
         Some(Attributes::WorkflowExecutionContinuedAsNewEventAttributes(next)) => {

@@ -181,10 +181,13 @@ async fn a_cancellation_is_requested_and_a_termination_is_the_end() {
     let description = handle.describe().await.unwrap();
     assert!(description.is_cancel_requested() && description.status() == WorkflowExecutionStatus::Running);
 
-    handle.terminate().reason("out of stock").await.unwrap();
+    let terminate = handle.terminate().reason("out of stock").detail(&"cups").unwrap().detail(&3).unwrap();
+    terminate.await.unwrap();
     assert_eq!(handle.describe().await.unwrap().status(), WorkflowExecutionStatus::Terminated);
     let error = handle.result().await.unwrap_err();
-    assert!(matches!(&error, WorkflowFailedError::Terminated { reason } if reason == "out of stock"));
+    let WorkflowFailedError::Terminated { reason, details, .. } = &error else { panic!("{error:?}") };
+    assert_eq!((&**reason, details.len()), ("out of stock", 2));
+    assert_eq!((details.get::<String>(0).unwrap(), details.get::<u32>(1).unwrap()), ("cups".to_string(), 3));
     assert_eq!(error.to_string(), "the workflow was terminated: out of stock");
     assert!(handle.terminate().reason("again").await.unwrap_err().is_not_found());
 }

@@ -216,7 +216,10 @@ async fn no_input_and_no_answer_shows_a_value_and_the_environments_own_calls_are
         start("two").with_signal(Vault::open, secret()).await?;
         let (third, _) = start("three").with_update(Vault::change, secret()).await?;
         third.cancel().await?;
-        third.terminate().await?;
+        third.terminate().detail(&secret())?.await?;
+        let error = third.result().await.unwrap_err();
+        let WorkflowFailedError::Terminated { details, .. } = &error else { panic!("{error:?}") };
+        assert_eq!(details.get::<String>(0)?, secret());
         client.list("").next().await?;
         client.count("").await?;
         vault.fetch_history().await?;
@@ -239,6 +242,6 @@ async fn no_input_and_no_answer_shows_a_value_and_the_environments_own_calls_are
         Ok::<_, Box<dyn std::error::Error>>(())
     };
     env.run(worker, story).await?;
-    assert_eq!(hiding.0.load(Ordering::Relaxed), 27, "the test has made this many calls");
+    assert_eq!(hiding.0.load(Ordering::Relaxed), 28, "the test has made this many calls");
     Ok(())
 }

@@ -9,6 +9,7 @@ use abide_protos::temporal::api::workflowservice::v1::{
 use super::inputs::{execution, ids, present};
 use crate::client::WorkflowExecutionInfo;
 use crate::interceptor::rest::Rest;
+use crate::converter::RawArguments;
 
 /// A wait for a workflow's result, as an [interceptor](super::ClientInterceptor::workflow_result) sees it.
 #[derive(Clone, Debug)]
@@ -104,6 +105,8 @@ pub struct TerminateWorkflowInput {
     pub first_execution_run_id: Option<String>,
     /// The reason, which the workflow's history and the errors of waiting callers show.
     pub reason: String,
+    /// Details, which the workflow's history and the errors of waiting callers show.
+    pub details: RawArguments,
     rest: Rest<TerminateWorkflowExecutionRequest>,
 }
 
@@ -115,6 +118,7 @@ impl TerminateWorkflowInput {
             run_id,
             first_execution_run_id: present(std::mem::take(&mut request.first_execution_run_id)),
             reason: std::mem::take(&mut request.reason),
+            details: RawArguments::from_proto(request.details.take()),
             rest: Rest(request),
         }
     }
@@ -124,6 +128,7 @@ impl TerminateWorkflowInput {
             workflow_execution: execution(self.workflow_id, self.run_id),
             first_execution_run_id: self.first_execution_run_id.unwrap_or_default(),
             reason: self.reason,
+            details: self.details.into_proto(),
             ..self.rest.0
         }
     }
