@@ -8,8 +8,8 @@ use abide_protos::temporal::api::workflowservice::v1::{
 
 use super::inputs::{execution, ids, present};
 use crate::client::WorkflowExecutionInfo;
-use crate::interceptor::rest::Rest;
 use crate::converter::RawArguments;
+use crate::interceptor::rest::Rest;
 
 /// A wait for a workflow's result, as an [interceptor](super::ClientInterceptor::workflow_result) sees it.
 #[derive(Clone, Debug)]
