@@ -7,7 +7,7 @@ use abide::prelude::*;
 use abide::{NexusContext, NexusError, NexusStart};
 use serde::{Deserialize, Serialize};
 
-/// What both sides know: the operations of the bank. They could be in a crate of their own.
+/// The operations of the bank, which both sides know. They could be in a crate of their own.
 #[abide::nexus_service]
 pub trait Bank {
     /// Charges a card, and returns the receipt.

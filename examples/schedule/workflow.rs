@@ -1,4 +1,4 @@
-//! What the schedule starts: a report about a region.
+//! The workflow that the schedule starts: a report about a region.
 
 use abide::prelude::*;
 

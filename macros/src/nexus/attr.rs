@@ -6,7 +6,7 @@ use syn::{Attribute, Meta};
 use crate::attr::is_ours;
 use crate::diagnostics::Diagnostics;
 
-/// What a method does.
+/// Role of a method.
 pub(crate) enum Marked {
     /// Starts the operation of its name.
     Operation,

@@ -28,16 +28,13 @@ pub(super) fn handlers(model: &mut Handlers, diagnostics: &mut Diagnostics) -> b
         let role = method.callable.role;
         signature::validate(&method.function.sig, role, diagnostics);
         let arguments = method.callable.args.len();
-        match role {
-            Role::NexusCancel if arguments != 1 => {
-                let text = "a method that cancels an operation takes its token: `token: String`";
-                diagnostics.error(&method.callable.ident, text);
-            }
-            Role::NexusOperation if arguments > 1 => {
-                let text = "a Nexus operation takes one argument at most: put them into a struct";
-                diagnostics.error(&method.callable.ident, text);
-            }
-            _ => {}
+        if role == Role::NexusCancel && arguments != 1 {
+            let text = "a method that cancels an operation takes its token: `token: String`";
+            diagnostics.error(&method.callable.ident, text);
+        }
+        if role == Role::NexusOperation && arguments > 1 {
+            let text = "a Nexus operation takes one argument at most: put them into a struct";
+            diagnostics.error(&method.callable.ident, text);
         }
         if let Some(operation) = &method.cancels {
             if !operations.contains(&operation.unraw()) {

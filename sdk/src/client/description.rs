@@ -142,7 +142,7 @@ pub struct WorkflowDescription {
     pause: Option<PauseInfo>,
 }
 
-/// Who has paused a workflow or an activity, when, and why.
+/// The pause of a workflow or an activity: its author, its time and its reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PauseInfo {

@@ -1,4 +1,4 @@
-//! What a codec server answers, and what a remote codec makes of it.
+//! The answers of a codec server, and a remote codec that gets them.
 
 use std::time::Duration;
 

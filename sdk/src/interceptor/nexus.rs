@@ -94,7 +94,7 @@ pub struct NexusCancelOperationInput {
 /// A request that passes through interceptors: [`NexusStartOperationInput`] or [`NexusCancelOperationInput`].
 #[async_trait]
 pub trait NexusCall: Send + Sized {
-    /// What the handler answers.
+    /// The handler's answer.
     type Output: Send;
 
     #[doc(hidden)]

@@ -1,4 +1,4 @@
-//! What a handler is told while it runs: that it should stop, and that its worker shuts down.
+//! The notices to a running handler: it should stop, or its worker shuts down.
 
 use crate::activity::{ActivityCancelReason, ActivityCancellation};
 

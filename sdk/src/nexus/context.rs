@@ -42,7 +42,7 @@ pub struct NexusContext {
     info: Arc<NexusInfo>,
 }
 
-/// What belongs to a request, whatever interceptors show of it.
+/// The parts of a request that interceptors cannot change.
 pub(crate) struct Request {
     pub(crate) client: Client,
     pub(crate) cancellation: NexusCancellation,

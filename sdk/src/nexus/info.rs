@@ -1,4 +1,4 @@
-//! What a handler knows of the request.
+//! Information about the request, for its handler.
 
 use std::collections::HashMap;
 use std::time::SystemTime;

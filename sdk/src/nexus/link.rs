@@ -5,7 +5,7 @@
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct NexusLink {
-    /// Where it leads. Links of Temporal begin with `temporal://`.
+    /// The URL that it leads to. Links of Temporal begin with `temporal://`.
     pub url: String,
     /// Type of the target, such as `temporal.api.common.v1.Link.WorkflowEvent`.
     pub link_type: String,

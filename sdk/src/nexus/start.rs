@@ -1,11 +1,11 @@
-//! How an operation starts: with its result, or with a token under which the result comes later.
+//! The start of an operation: with its result, or with a token under which the result comes later.
 
 use std::fmt;
 
 use crate::converter::{PayloadError, RawPayload, to_payload};
 use crate::definition::PayloadValue;
 
-/// How a Nexus operation starts: [`completed`](Self::completed) at once, or with a token under which its result comes
+/// The start of a Nexus operation: [`completed`](Self::completed) at once, or with a token under which its result comes
 /// [`later`](Self::later).
 ///
 /// A handler that returns `Result<O, NexusError>` always completes at once. It returns `Result<NexusStart<O>, NexusError>`

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 const WORKFLOW: i64 = 1;
 const UPDATE: i64 = 3;
 
-/// What backs an operation.
+/// The workflow or update that backs an operation.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Backing {
     Workflow {

@@ -15,7 +15,7 @@ use super::tuner::{SlotKind, WorkerTuner};
 #[derive(Clone, Debug)]
 pub(super) struct Options {
     pub(super) max_cached_workflows: usize,
-    /// Who decides about the slots of each kind. Without a supplier, the numbers below.
+    /// The suppliers of slots, by kind. A kind without a supplier has the number below.
     pub(super) tuner: WorkerTuner,
     pub(super) max_concurrent_workflow_tasks: usize,
     pub(super) max_concurrent_activities: usize,

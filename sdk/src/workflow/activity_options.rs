@@ -52,7 +52,7 @@ pub struct ActivityOptions {
     pub cancellation_type: Option<ActivityCancellationType>,
     /// Priority among waiting tasks; `None` is the workflow's own.
     pub priority: Option<Priority>,
-    /// Whether it goes to workers of this workflow's build; `None` is the default.
+    /// Choice between workers of this workflow's build and others; `None` is the default.
     pub versioning_intent: Option<VersioningIntent>,
 }
 

@@ -71,7 +71,7 @@ pub struct ChildWorkflowOptions {
     pub cron_schedule: Option<String>,
     /// Policy for the id of a closed workflow; `None` is the default.
     pub id_reuse_policy: Option<WorkflowIdReusePolicy>,
-    /// What happens to the child when its parent closes; `None` is the default.
+    /// Effect of the parent's end on the child; `None` is the default.
     pub parent_close_policy: Option<ParentClosePolicy>,
     /// Effect of cancelling it; `None` is the default.
     pub cancellation_type: Option<ChildWorkflowCancellationType>,
@@ -79,7 +79,7 @@ pub struct ChildWorkflowOptions {
     pub versioning_override: Option<VersioningOverride>,
     /// Priority among waiting tasks; `None` is the workflow's own.
     pub priority: Option<Priority>,
-    /// Whether it goes to workers of this workflow's build; `None` is the default.
+    /// Choice between workers of this workflow's build and others; `None` is the default.
     pub versioning_intent: Option<VersioningIntent>,
 }
 

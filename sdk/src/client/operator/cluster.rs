@@ -9,7 +9,7 @@ use abide_protos::temporal::api::workflowservice::v1::{GetClusterInfoRequest, Ge
 use super::entry::Operator;
 use crate::client::rpc_error::RpcError;
 
-/// What the server is (Temporal's `GetClusterInfo`).
+/// Name, version and persistence of the server (Temporal's `GetClusterInfo`).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ClusterInfo {
@@ -29,7 +29,7 @@ pub struct ClusterInfo {
     pub supported_clients: BTreeMap<String, String>,
 }
 
-/// What the server can do (Temporal's `GetSystemInfo`).
+/// Version and capabilities of the server (Temporal's `GetSystemInfo`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SystemInfo {
@@ -55,7 +55,7 @@ pub struct SystemInfo {
     pub nexus: bool,
 }
 
-/// Whether the server takes calls (the gRPC health check).
+/// Health of the server (the gRPC health check).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HealthStatus {

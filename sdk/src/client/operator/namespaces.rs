@@ -55,13 +55,13 @@ pub struct NamespaceDescription {
     pub id: String,
     /// The state.
     pub state: NamespaceState,
-    /// What it is for.
+    /// Description of the namespace, for people.
     pub description: String,
     /// The address of its owner.
     pub owner_email: String,
     /// Values that operators have attached to it.
     pub data: BTreeMap<String, String>,
-    /// How long closed workflows are kept; `None` if the server does not say.
+    /// Time for which closed workflows are kept; `None` if the server does not say.
     pub retention: Option<Duration>,
     /// True if it may be replicated to other clusters.
     pub is_global: bool,

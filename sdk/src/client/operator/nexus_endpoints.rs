@@ -20,7 +20,7 @@ use crate::converter::{PayloadError, from_payload, to_payload};
 use crate::debug_only::debug_only;
 use crate::presence;
 
-/// Where an endpoint leads to (Temporal's `EndpointTarget`).
+/// Target of an endpoint (Temporal's `EndpointTarget`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NexusEndpointTarget {

@@ -201,13 +201,13 @@ impl IntoFuture for UpdateTaskQueueConfig {
     }
 }
 
-/// What waits in a task queue, and how fast it moves (Temporal's `TaskQueueStats`).
+/// Backlog and rates of a task queue (Temporal's `TaskQueueStats`).
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct TaskQueueStats {
     /// The number of tasks that wait, more or less.
     pub approximate_backlog_count: u64,
-    /// How long the oldest of them has waited, more or less.
+    /// Time for which the oldest of them has waited, approximately.
     pub approximate_backlog_age: Duration,
     /// Tasks per second that came in lately.
     pub tasks_add_rate: f32,

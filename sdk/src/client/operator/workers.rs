@@ -132,7 +132,7 @@ impl WorkerStatus {
     }
 }
 
-/// What a worker is (Temporal's `WorkerListInfo`).
+/// Names, state and version of a worker (Temporal's `WorkerListInfo`).
 #[derive(Clone, Debug, PartialEq)]
 pub struct WorkerInfo {
     proto: Box<WorkerListInfo>,

@@ -1,4 +1,4 @@
-//! What a schedule does: it starts a workflow.
+//! The action of a schedule: it starts a workflow.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::header::Headers;
 use crate::search_attributes::{SearchAttributeKey, SearchAttributeUpdate, SearchAttributeValue, apply};
 use crate::{Priority, RetryPolicy, VersioningOverride};
 
-/// What a schedule does each time (Temporal's `ScheduleAction`): it starts this workflow.
+/// The action of a schedule (Temporal's `ScheduleAction`): each time, it starts this workflow.
 ///
 /// A value that cannot be serialized is reported when the schedule is created or updated.
 ///

@@ -100,7 +100,7 @@ impl fmt::Debug for ScheduleDescription {
     }
 }
 
-/// What a schedule has done and will do (Temporal's `ScheduleInfo`).
+/// Past and future actions of a schedule (Temporal's `ScheduleInfo`).
 #[derive(Clone, PartialEq)]
 pub struct ScheduleInfo {
     proto: Box<proto::ScheduleInfo>,

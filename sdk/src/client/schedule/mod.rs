@@ -34,7 +34,7 @@ pub(crate) use calls::{CreateScheduleCall, DescribeScheduleCall, UpdateScheduleC
 
 use crate::converter::PayloadError;
 
-/// What a schedule does, when, and how (Temporal's `Schedule`).
+/// A schedule: its action, its times, its policies and its state (Temporal's `Schedule`).
 ///
 /// [`Client::create_schedule`](crate::Client::create_schedule) gives it to the server, [`ScheduleDescription::schedule`]
 /// reads it, and [`ScheduleHandle::update`] changes it.
@@ -59,13 +59,13 @@ use crate::converter::PayloadError;
 #[non_exhaustive]
 #[must_use = "a schedule does nothing until `client.create_schedule(..)` takes it"]
 pub struct Schedule {
-    /// What it does: it starts a workflow.
+    /// The action: it starts a workflow.
     pub action: ScheduleAction,
     /// When it acts.
     pub spec: ScheduleSpec,
-    /// What it does if runs overlap or fail, or if the server was down.
+    /// The policies for runs that overlap or fail, and for a server that was down.
     pub policies: SchedulePolicies,
-    /// Whether it is paused, and how often it still acts.
+    /// The pause, if it is paused, and the number of actions that are left.
     pub state: ScheduleState,
 }
 

@@ -1,4 +1,4 @@
-//! What a schedule does if runs overlap or fail, and whether it is paused.
+//! The policies of a schedule, and its state.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::Kept;
 use crate::duration::to_proto;
 use crate::presence;
 
-/// What happens if it is time to act while the workflow of an earlier time runs (Temporal's `ScheduleOverlapPolicy`).
+/// Policy for a time that comes while the workflow of an earlier time runs (Temporal's `ScheduleOverlapPolicy`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ScheduleOverlapPolicy {
@@ -57,14 +57,14 @@ impl ScheduleOverlapPolicy {
     }
 }
 
-/// What a schedule does if runs overlap or fail, or if the server was down (Temporal's `SchedulePolicies`).
+/// Policies for runs that overlap or fail, and for a server that was down (Temporal's `SchedulePolicies`).
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct SchedulePolicies {
-    /// What happens if the workflow of an earlier time runs; `None` leaves it to the server
+    /// Policy for a time at which the workflow of an earlier time runs; `None` leaves it to the server
     /// ([`Skip`](ScheduleOverlapPolicy::Skip)), or is a policy that this version does not know.
     pub overlap: Option<ScheduleOverlapPolicy>,
-    /// How late the schedule may act after the server was down; `None` leaves it to the server (a year).
+    /// Maximum delay of an action after the server was down; `None` leaves it to the server (a year).
     pub catchup_window: Option<Duration>,
     /// True if the schedule pauses when a workflow that it started fails or times out.
     pub pause_on_failure: bool,
@@ -95,7 +95,7 @@ impl SchedulePolicies {
     }
 }
 
-/// Whether a schedule is paused, and how often it still acts (Temporal's `ScheduleState`).
+/// The pause of a schedule, and the number of actions that are left (Temporal's `ScheduleState`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ScheduleState {
@@ -103,7 +103,7 @@ pub struct ScheduleState {
     pub paused: bool,
     /// Why the schedule is paused, or another note. The server writes one when it pauses a schedule after a failure.
     pub note: String,
-    /// How often the schedule still acts by its spec; `None` for no limit.
+    /// Number of actions by the spec that are left; `None` for no limit.
     pub remaining_actions: Option<u32>,
 }
 

@@ -138,7 +138,7 @@ impl ScheduleSpec {
 pub struct ScheduleInterval {
     /// The distance of two times.
     pub every: Duration,
-    /// How much later than a multiple of the distance each time is.
+    /// Offset of each time from a multiple of the distance.
     pub offset: Duration,
 }
 
@@ -183,7 +183,7 @@ pub struct ScheduleCalendar {
     pub years: Vec<ScheduleRange>,
     /// Days of the week, from 0 (Sunday) to 6 (Saturday).
     pub days_of_week: Vec<ScheduleRange>,
-    /// What the calendar is for; empty for no comment.
+    /// Comment about the calendar, for people; empty for none.
     pub comment: String,
 }
 

@@ -20,7 +20,7 @@ use crate::converter::{PayloadError, to_payload};
 use crate::debug_only::debug_only;
 use crate::search_attributes::{SearchAttributeUpdate, apply};
 
-/// How often an update is tried if others change the schedule at the same time.
+/// Maximum tries of an update while others change the schedule.
 const ATTEMPTS: usize = 8;
 
 /// An update of a schedule, sent when awaited.
@@ -140,7 +140,7 @@ impl<F: FnMut(&mut Schedule) + Send + 'static> IntoFuture for UpdateSchedule<F> 
 
 /// Returns true if a part that was changed is as it was before.
 ///
-/// Where schedules are workflows, which is the default of servers up to 1.32, an update is a signal. If somebody else was
+/// Servers up to 1.32 run schedules as workflows by default, and there an update is a signal. If somebody else was
 /// faster, the server accepts it and ignores it. The parts tell that for sure: a part that neither fits was changed by
 /// others since, or has been brought into the server's form.
 fn is_lost(before: &proto::Schedule, written: &proto::Schedule, after: &proto::Schedule) -> bool {

@@ -181,7 +181,7 @@ pub struct ContinueAsNewInput {
     pub retry_policy: Option<RetryPolicy>,
     /// Version of the program on which the next run begins; `None` leaves it to the server.
     pub initial_versioning_behavior: Option<ContinueAsNewVersioningBehavior>,
-    /// Whether the next run goes to workers of this run's build.
+    /// Choice between workers of this run's build and others.
     pub versioning_intent: VersioningIntent,
     pub(crate) memo: Rest<Option<Memo>>,
     pub(crate) search_attributes: Rest<Option<SearchAttributes>>,

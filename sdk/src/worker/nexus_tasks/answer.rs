@@ -156,7 +156,7 @@ fn handler_info(failure: &FailureProto) -> NexusHandlerFailureInfo {
     }
 }
 
-/// Where an answer goes, and in which form.
+/// The destination of an answer, and its form.
 pub(super) struct Respond {
     task_token: Vec<u8>,
     poller_group_id: String,

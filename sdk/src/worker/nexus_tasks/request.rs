@@ -23,7 +23,7 @@ pub(super) struct Incoming {
     pub(super) called: Option<Called>,
 }
 
-/// What a request is for.
+/// Purpose of a request.
 pub(super) enum Called {
     Start { input: RawPayload },
     Cancel { operation_token: String },

@@ -15,9 +15,9 @@ use crate::metrics::{Gauge, Meter};
 use crate::worker::host_load::{self, CpuTime};
 use crate::worker::polling::sleep;
 
-/// How much a difference between target and use counts.
+/// Weight of the difference between target and use.
 const PROPORTIONAL: f64 = 5.0;
-/// How much the speed of a change counts.
+/// Weight of the speed of a change.
 const DERIVATIVE: f64 = 1.0;
 /// A slot is given only if the controller's output for memory is above this: at a target of 0.8, below 0.75.
 const MEMORY_THRESHOLD: f64 = 0.25;
@@ -268,7 +268,7 @@ mod tests {
         assert_eq!(samples(&controller(&[(0.1, 0.88), (0.1, 0.88), (0.1, 0.895)]), 3).await, [true, true, false]);
         // A rise counts against it: 5 * (0.8 - 0.7) - (0.7 - 0.4) = 0.2.
         assert_eq!(samples(&controller(&[(0.4, 0.1), (0.7, 0.1), (0.7, 0.1)]), 3).await, [true, false, true]);
-        // What cannot be measured does not grow.
+        // Without a measurement, the slots do not grow.
         assert_eq!(samples(&controller(&[]), 2).await, [false, false]);
     }
 

@@ -1,4 +1,4 @@
-//! What a batch does to each of its workflows.
+//! The operation that a batch applies to each of its workflows.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ use crate::debug_only::debug_only;
 use crate::definition::{Activity, ActivityDefinition, SignalDefinition};
 use crate::duration::to_proto;
 
-/// What a batch does to each of its workflows.
+/// The operation that a batch applies to each of its workflows.
 ///
 /// ```
 /// use abide::client::operator::{BatchActivities, BatchOperation, ResetPoint};

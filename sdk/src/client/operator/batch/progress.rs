@@ -37,7 +37,7 @@ impl BatchOperationState {
     }
 }
 
-/// What a batch does (Temporal's `BatchOperationType`).
+/// Kind of a batch's operation (Temporal's `BatchOperationType`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BatchOperationType {
@@ -93,7 +93,7 @@ pub struct BatchInfo {
     pub job_id: String,
     /// The state.
     pub state: BatchOperationState,
-    /// What it does. Servers up to 1.32 do not say this in lists.
+    /// Kind of the operation. Servers up to 1.32 do not say this in lists.
     pub operation_type: BatchOperationType,
     /// When it started.
     pub start_time: Option<SystemTime>,

@@ -47,7 +47,7 @@ impl WorkerDeploymentVersionStatus {
     }
 }
 
-/// Whether a version still has pinned workflows (Temporal's `VersionDrainageStatus`).
+/// Progress of a version's drainage (Temporal's `VersionDrainageStatus`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum VersionDrainageStatus {
@@ -69,7 +69,7 @@ impl VersionDrainageStatus {
     }
 }
 
-/// Which versions get the workflows of a deployment (Temporal's `RoutingConfig`).
+/// The versions that get the workflows of a deployment (Temporal's `RoutingConfig`).
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct RoutingConfig {
@@ -221,7 +221,7 @@ pub struct WorkerDeploymentVersionSummary {
     pub version: DeploymentVersion,
     /// The status.
     pub status: WorkerDeploymentVersionStatus,
-    /// Whether pinned workflows are left; `None` for a version that does not drain.
+    /// Progress of the drainage of pinned workflows; `None` for a version that does not drain.
     pub drainage_status: Option<VersionDrainageStatus>,
     /// When it was created.
     pub create_time: Option<SystemTime>,

@@ -153,7 +153,7 @@ pub struct VersionTaskQueue {
     pub name: String,
     /// The kind of its tasks.
     pub task_queue_type: TaskQueueType,
-    /// What waits in it for this version; `None` unless
+    /// Statistics of its tasks for this version; `None` unless
     /// [`with_task_queue_stats`](DescribeDeploymentVersion::with_task_queue_stats) was set.
     pub stats: Option<TaskQueueStats>,
 }

@@ -214,7 +214,7 @@ fn code_that_ran_before_a_heartbeat_logs_nothing_again() {
     }
 }
 
-/// What the code does now may follow from the signal, and then it is new.
+/// The code may act on the signal now, and then its lines are new.
 #[test]
 fn code_logs_again_if_a_signal_has_come_since_the_heartbeat() {
     let signalled = after_first_task(
