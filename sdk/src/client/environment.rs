@@ -1,52 +1,58 @@
-//! Reads client options from the environment variables that Temporal's tools and SDKs share.
+//! Reads client options from the environment variables and the configuration file that Temporal's tools and SDKs share.
+//!
+//! A profile of the file has the values of variables, so one function reads both. A variable of the environment takes
+//! precedence.
 
+use std::collections::BTreeMap;
 use std::io;
 
+use super::config_file::{ConfigFile, Profile, metadata_name, read_profile};
 use super::errors::ConnectError;
 use super::options::{ClientOptions, TlsChoice, TlsOptions};
 
 type Variable<'a> = &'a dyn Fn(&str) -> Option<String>;
 type ReadFile<'a> = &'a dyn Fn(&str) -> io::Result<Vec<u8>>;
 
-/// The variables that [`read`] knows.
-const NAMES: [&str; 13] = [
-    "TEMPORAL_ADDRESS",
-    "TEMPORAL_NAMESPACE",
-    "TEMPORAL_API_KEY",
-    "TEMPORAL_TLS",
-    "TEMPORAL_TLS_SERVER_CA_CERT_PATH",
-    "TEMPORAL_TLS_SERVER_CA_CERT_DATA",
-    "TEMPORAL_TLS_CLIENT_CERT_PATH",
-    "TEMPORAL_TLS_CLIENT_CERT_DATA",
-    "TEMPORAL_TLS_CLIENT_KEY_PATH",
-    "TEMPORAL_TLS_CLIENT_KEY_DATA",
-    "TEMPORAL_TLS_SERVER_NAME",
-    "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION",
-    "TEMPORAL_PROFILE",
-];
+/// Variables with metadata begin with this.
+const METADATA: &str = "TEMPORAL_GRPC_META_";
 
-/// Reads the options of this process.
-pub(super) fn read_process() -> Result<ClientOptions, ConnectError> {
-    let unreadable = NAMES.iter().find(|name| std::env::var_os(name).is_some_and(|value| value.to_str().is_none()));
-    if let Some(name) = unreadable {
-        return Err(ConnectError::invalid(format!("{name} is not valid Unicode; expected text in UTF-8")));
+/// Reads the options of this process, from that profile or from the one that `TEMPORAL_PROFILE` names.
+pub(super) fn read_process(profile: Option<&str>) -> Result<ClientOptions, ConnectError> {
+    let mut variables = BTreeMap::new();
+    for (name, value) in std::env::vars_os() {
+        let Some(name) = name.to_str().filter(|name| is_known(name)) else { continue };
+        let Some(value) = value.to_str() else {
+            return Err(ConnectError::invalid(format!("{name} is not valid Unicode; expected text in UTF-8")));
+        };
+        variables.insert(name.to_string(), value.to_string());
     }
-    read(&|name| std::env::var(name).ok(), &|path| std::fs::read(path))
+    read(&variables, profile, &|path| std::fs::read(path))
 }
 
-/// Reads the options. `variable` and `read_file` access the environment, so that tests can replace it.
-pub(super) fn read(variable: Variable<'_>, read_file: ReadFile<'_>) -> Result<ClientOptions, ConnectError> {
+/// Returns true for a variable that may decide about the options.
+fn is_known(name: &str) -> bool {
+    name.starts_with("TEMPORAL_") || ["HOME", "XDG_CONFIG_HOME", "APPDATA"].contains(&name)
+}
+
+/// Reads the options from the variables of an environment. `read_file` gives access to its files.
+fn read(
+    variables: &BTreeMap<String, String>,
+    profile: Option<&str>,
+    read_file: ReadFile<'_>,
+) -> Result<ClientOptions, ConnectError> {
     // An empty variable counts as unset, because that is how shells and containers unset them.
-    let variable = &|name: &str| variable(name).filter(|value| !value.is_empty());
-    let address = variable("TEMPORAL_ADDRESS");
-    // Other SDKs take the address from the profile. Without it, the default would be another server.
-    if let (Some(profile), None) = (variable("TEMPORAL_PROFILE"), &address) {
-        return Err(ConnectError::invalid(format!(
-            "TEMPORAL_PROFILE is `{profile}`, but Abide does not read configuration files; set TEMPORAL_ADDRESS and \
-             TEMPORAL_NAMESPACE instead"
-        )));
-    }
-    let mut options = address.map_or_else(ClientOptions::default, ClientOptions::new);
+    let of_process = |name: &str| variables.get(name).filter(|value| !value.is_empty()).cloned();
+    let named = profile.map(str::to_string).or_else(|| of_process("TEMPORAL_PROFILE"));
+    let from_file = match ConfigFile::find(&of_process) {
+        Some(file) => read_profile(&file, named.as_deref(), read_file)?,
+        None => Profile::default(),
+    };
+    let variable = &|name: &str| {
+        // A file of the environment replaces data of the profile, and the other way round.
+        let replaced = twin(name).and_then(|twin| of_process(&twin)).is_some();
+        of_process(name).or_else(|| from_file.variables.get(name).filter(|_| !replaced).cloned())
+    };
+    let mut options = variable("TEMPORAL_ADDRESS").map_or_else(ClientOptions::default, ClientOptions::new);
     if let Some(namespace) = variable("TEMPORAL_NAMESPACE") {
         options = options.namespace(namespace);
     }
@@ -56,8 +62,50 @@ pub(super) fn read(variable: Variable<'_>, read_file: ReadFile<'_>) -> Result<Cl
         let is_off = options.tls == TlsChoice::Off;
         options = if is_off { options.api_key_without_tls(key) } else { options.api_key(key) };
     }
+    let mut metadata = from_file.metadata.clone();
+    for (name, value) in variables {
+        if let Some(name) = name.strip_prefix(METADATA) {
+            metadata.insert(metadata_name(name), value.clone());
+        }
+    }
+    // An empty value removes what the profile has.
+    for (name, value) in metadata.into_iter().filter(|(_, value)| !value.is_empty()) {
+        options = options.rpc_metadata(name, value);
+    }
+    if let Some(endpoint) = variable("TEMPORAL_CODEC_ENDPOINT") {
+        options = with_codec(options, &endpoint, variable("TEMPORAL_CODEC_AUTH"))?;
+    }
     // Contradictions are reported here, where the error can name the variables.
     options.endpoint().map(|_| options)
+}
+
+/// Returns the name of the variable that gives the same as a file or as data.
+fn twin(name: &str) -> Option<String> {
+    let path = name.strip_suffix("_PATH").map(|base| format!("{base}_DATA"));
+    path.or_else(|| name.strip_suffix("_DATA").map(|base| format!("{base}_PATH")))
+}
+
+#[cfg(feature = "codec-server")]
+fn with_codec(options: ClientOptions, endpoint: &str, auth: Option<String>) -> Result<ClientOptions, ConnectError> {
+    let wrong = |error: crate::codec_server::RemoteCodecError| {
+        ConnectError::invalid(format!("TEMPORAL_CODEC_ENDPOINT or TEMPORAL_CODEC_AUTH is wrong: {error}"))
+    };
+    let endpoint = endpoint.replace("{namespace}", &options.namespace);
+    let mut codec = crate::codec_server::RemoteCodec::new(endpoint).map_err(wrong)?;
+    codec = codec.header("x-namespace", &options.namespace).map_err(wrong)?;
+    if let Some(auth) = auth {
+        codec = codec.header("authorization", auth).map_err(wrong)?;
+    }
+    Ok(options.map_data_converter(|converter| converter.codec(codec)))
+}
+
+#[cfg(not(feature = "codec-server"))]
+fn with_codec(options: ClientOptions, _: &str, _: Option<String>) -> Result<ClientOptions, ConnectError> {
+    tracing::warn!(
+        "TEMPORAL_CODEC_ENDPOINT, or the profile's codec, is ignored, because the feature `codec-server` of the crate \
+         `abide` is off: turn it on, or set the codec in the program"
+    );
+    Ok(options)
 }
 
 fn tls(variable: Variable<'_>, read_file: ReadFile<'_>) -> Result<TlsChoice, ConnectError> {
@@ -122,12 +170,112 @@ mod tests {
     use super::*;
 
     fn read_from(variables: &[(&str, &str)]) -> Result<ClientOptions, ConnectError> {
-        let variable = |name: &str| variables.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_string());
+        read_profile_from(variables, None)
+    }
+
+    fn read_profile_from(variables: &[(&str, &str)], profile: Option<&str>) -> Result<ClientOptions, ConnectError> {
+        let variables = variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
         let read_file = |path: &str| match path {
-            "/certs/missing.pem" => Err(io::Error::from(io::ErrorKind::NotFound)),
+            "/certs/missing.pem" | "/home/no/.config/temporalio/temporal.toml" => {
+                Err(io::Error::from(io::ErrorKind::NotFound))
+            }
+            "/temporal.toml" | "/home/me/.config/temporalio/temporal.toml" => Ok(FILE.into()),
+            "/broken.toml" => Ok("[profile.default]\napi_key = \"SECRET\naddress = 1".into()),
             path => Ok(format!("contents of {path}").into_bytes()),
         };
-        read(&variable, &read_file)
+        read(&variables, profile, &read_file)
+    }
+
+    const FILE: &str = r#"
+        [profile.default]
+        address = "file:1"
+        namespace = "of-file"
+        [profile.default.grpc_meta]
+        Some_Header = "of file"
+        other = "stays"
+
+        [profile.cloud]
+        address = "cloud:7233"
+        api_key = "SECRET"
+        [profile.cloud.tls]
+        server_name = "temporal.example"
+        server_ca_cert_data = "pem"
+
+        [profile.plain]
+        address = "plain:7233"
+        [profile.plain.tls]
+        disabled = true
+
+        [profile.sealed.codec]
+        endpoint = "http://localhost:8888/{namespace}"
+        auth = "Bearer SECRET"
+    "#;
+
+    const AT: (&str, &str) = ("TEMPORAL_CONFIG_FILE", "/temporal.toml");
+
+    #[test]
+    fn the_default_profile_is_read_and_the_environment_takes_precedence() {
+        let options = read_from(&[AT]).unwrap();
+        assert_eq!((options.address.as_str(), options.namespace.as_str()), ("file:1", "of-file"));
+        let expected = [("other", "stays"), ("some-header", "of file")];
+        assert_eq!(options.rpc_metadata, expected.map(|(name, value)| (name.to_string(), value.to_string())));
+        let overridden = read_from(&[
+            AT,
+            ("TEMPORAL_ADDRESS", "env:1"),
+            ("TEMPORAL_GRPC_META_SOME_HEADER", "of env"),
+            ("TEMPORAL_GRPC_META_OTHER", ""),
+        ]);
+        let options = overridden.unwrap();
+        assert_eq!((options.address.as_str(), options.namespace.as_str()), ("env:1", "of-file"));
+        assert_eq!(options.rpc_metadata, [("some-header".to_string(), "of env".to_string())]);
+    }
+
+    #[test]
+    fn a_profile_is_named_by_the_program_or_by_its_environment() {
+        let cloud = ("TEMPORAL_PROFILE", "cloud");
+        for options in [read_from(&[AT, cloud]), read_profile_from(&[AT, ("TEMPORAL_PROFILE", "plain")], Some("cloud"))]
+        {
+            let options = options.unwrap();
+            assert_eq!(options.endpoint().unwrap().0, "https://cloud:7233");
+            assert_eq!(options.api_key.as_deref(), Some("SECRET"));
+            let expected = TlsOptions::new().server_ca_cert("pem").server_name("temporal.example");
+            assert!(options.tls == TlsChoice::On(expected));
+        }
+        // A file instead of the profile's data.
+        let options = read_from(&[AT, cloud, ("TEMPORAL_TLS_SERVER_CA_CERT_PATH", "/ca.pem")]).unwrap();
+        let expected = TlsOptions::new().server_ca_cert("contents of /ca.pem").server_name("temporal.example");
+        assert!(options.tls == TlsChoice::On(expected));
+        assert_eq!(address(&[AT, ("TEMPORAL_PROFILE", "plain")]), "http://plain:7233");
+        assert_eq!(
+            error(&[AT, ("TEMPORAL_PROFILE", "prod")]),
+            "the configuration file `/temporal.toml` has no profile `prod`: it has `cloud`, `default`, `plain`, `sealed`"
+        );
+    }
+
+    #[test]
+    fn the_file_has_a_default_place_and_need_not_exist() {
+        if cfg!(target_os = "linux") {
+            assert_eq!(address(&[("HOME", "/home/me")]), "http://file:1");
+            assert_eq!(address(&[("HOME", "/home/no"), ("XDG_CONFIG_HOME", "/home/me/.config")]), "http://file:1");
+        }
+        assert_eq!(address(&[("HOME", "/home/no"), ("APPDATA", "/home/no/.config")]), "http://localhost:7233");
+        let missing = error(&[("TEMPORAL_CONFIG_FILE", "/certs/missing.pem")]);
+        assert!(missing.contains("`/certs/missing.pem` cannot be read") && missing.contains("TEMPORAL_CONFIG_FILE"));
+    }
+
+    #[test]
+    fn an_error_in_the_file_names_its_line_and_no_key() {
+        let text = error(&[("TEMPORAL_CONFIG_FILE", "/broken.toml")]);
+        assert!(text.starts_with("the configuration file `/broken.toml` is wrong in line 2: "), "{text}");
+        assert!(!text.contains("SECRET"), "{text}");
+    }
+
+    #[cfg(feature = "codec-server")]
+    #[test]
+    fn the_codec_of_a_profile_is_a_remote_codec() {
+        let options = read_from(&[AT, ("TEMPORAL_PROFILE", "sealed"), ("TEMPORAL_NAMESPACE", "orders")]).unwrap();
+        assert!(format!("{options:?}").contains("codecs: 1"), "{options:?}");
+        assert!(error(&[("TEMPORAL_CODEC_ENDPOINT", "nowhere")]).starts_with("TEMPORAL_CODEC_ENDPOINT or"));
     }
 
     #[track_caller]
@@ -152,13 +300,6 @@ mod tests {
         assert_eq!(address(&[("TEMPORAL_ADDRESS", "127.0.0.1:7233")]), "http://127.0.0.1:7233");
         assert_eq!(address(&[("TEMPORAL_ADDRESS", "http://127.0.0.1:7233")]), "http://127.0.0.1:7233");
         assert_eq!(address(&[("TEMPORAL_ADDRESS", "https://127.0.0.1:7233")]), "https://127.0.0.1:7233");
-    }
-
-    #[test]
-    fn a_profile_is_not_replaced_by_the_default_address() {
-        let profile = ("TEMPORAL_PROFILE", "production");
-        assert!(error(&[profile]).starts_with("TEMPORAL_PROFILE is `production`, but Abide does not read"));
-        assert_eq!(address(&[profile, ("TEMPORAL_ADDRESS", "t:1")]), "http://t:1");
     }
 
     #[test]

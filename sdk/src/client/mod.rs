@@ -18,6 +18,7 @@
 mod async_activity;
 mod broken_answer;
 pub(crate) mod call;
+mod config_file;
 mod connection;
 mod description;
 pub(crate) mod eager;

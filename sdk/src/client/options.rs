@@ -82,12 +82,37 @@ impl ClientOptions {
     /// | `TEMPORAL_TLS_CLIENT_CERT_PATH` or `_DATA` | PEM file or text of the client's certificate |
     /// | `TEMPORAL_TLS_CLIENT_KEY_PATH` or `_DATA` | PEM file or text of the client's key |
     /// | `TEMPORAL_TLS_SERVER_NAME` | the name that the server's certificate must have |
+    /// | `TEMPORAL_GRPC_META_NAME` | metadata `name` of every call |
+    /// | `TEMPORAL_CODEC_ENDPOINT`, `TEMPORAL_CODEC_AUTH` | a codec server, and the value of the header `authorization` for it; needs the feature `codec-server` |
+    /// | `TEMPORAL_CONFIG_FILE` | the configuration file; default: `temporalio/temporal.toml` in the user's configuration folder |
+    /// | `TEMPORAL_PROFILE` | the profile of that file; default: `default` |
+    ///
+    /// What the environment does not set comes from the profile of the configuration file, if there is one:
+    ///
+    /// ```toml
+    /// [profile.production]
+    /// address = "orders.example.com:7233"
+    /// namespace = "orders"
+    /// [profile.production.tls]
+    /// client_cert_path = "client.pem"
+    /// client_key_path = "client.key"
+    /// [profile.production.grpc_meta]
+    /// team = "blue"
+    /// ```
     ///
     /// # Errors
-    /// Returns an error if a variable has an invalid value, if two variables contradict each other, if a file cannot be
-    /// read, or if `TEMPORAL_PROFILE` is set without an address (Abide does not read configuration files).
+    /// Returns an error if a variable or the file has an invalid value, if two variables contradict each other, or if a
+    /// file or a profile that was named does not exist.
     pub fn from_env() -> Result<Self, ConnectError> {
-        environment::read_process()
+        environment::read_process(None)
+    }
+
+    /// Like [`from_env`](Self::from_env), from this profile, whatever `TEMPORAL_PROFILE` names.
+    ///
+    /// # Errors
+    /// As `from_env`. Also if there is no such profile.
+    pub fn from_profile(profile: impl AsRef<str>) -> Result<Self, ConnectError> {
+        environment::read_process(Some(profile.as_ref()))
     }
 
     /// Sets the namespace. Default: `default`.

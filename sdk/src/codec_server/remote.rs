@@ -28,8 +28,8 @@ const MOST_BYTES: usize = 64 * 1024 * 1024;
 ///
 /// It speaks to a [`CodecServer`](super::CodecServer) and to the codec servers of other SDKs. Payloads travel to it in
 /// clear text, so use `https` except on one machine. A call that fails fails the operation that needed the payloads,
-/// which is then retried. A replay blocks its thread while it waits for the codec, so a server in the same program needs
-/// another one: a runtime with several threads.
+/// which is then retried. A replay blocks its thread while it waits for the codec: if the codec server runs in the same
+/// program, use a runtime with several threads.
 ///
 /// ```
 /// use abide::codec_server::RemoteCodec;

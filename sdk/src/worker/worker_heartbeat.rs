@@ -158,7 +158,8 @@ fn slots_info(slots: &Slots, before: &mut Ended) -> WorkerSlotsInfo {
     let ended = slots.ended();
     let last = std::mem::replace(before, ended);
     WorkerSlotsInfo {
-        current_available_slots: clamped(slots.available()),
+        // -1 is Temporal's word for a number that is not known.
+        current_available_slots: slots.available().map_or(-1, clamped),
         current_used_slots: clamped(slots.used()),
         slot_supplier_kind: slots.supplier_kind(),
         total_processed_tasks: ended.all,

@@ -62,7 +62,7 @@ async fn until(handle: &ScheduleHandle, is_so: impl Fn(&ScheduleDescription) -> 
 /// A schedule with everything.
 fn full() -> Schedule {
     let calendar = ScheduleCalendar::new().hours([9, 17]).minutes([ScheduleRange::from(0..=59).step(10)]);
-    let holidays = ScheduleCalendar::new().hours([0..=23]).months([12]).days_of_month([24..=26]);
+    let holidays = ScheduleCalendar::whole_days().months([12]).days_of_month([24..=26]);
     let spec = ScheduleSpec::new()
         .calendar(calendar.comment("office"))
         .every_with_offset(hours(24), hours(6))

@@ -48,7 +48,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("workflow", &["workflow"], &["vocabulary", "replay"]),
     ("runtime", &["runtime"], &["vocabulary", "replay", "workflow"]),
     ("activity", &["activity"], &["vocabulary"]),
-    ("client", &["client"], &["vocabulary", "plugin"]),
+    ("client", &["client"], &["vocabulary", "codec_server", "plugin"]),
     ("codec_server", &["codec_server"], &["vocabulary"]),
     // Handlers of Nexus operations call the server through the worker's client.
     ("nexus", &["nexus"], &["vocabulary", "activity", "client"]),

@@ -37,7 +37,7 @@ pub struct SystemInfo {
     pub server_version: String,
     /// It delivers headers of signals and queries.
     pub signal_and_query_header: bool,
-    /// It reports temporary errors under other codes than bugs.
+    /// It distinguishes temporary errors from bugs.
     pub internal_error_differentiation: bool,
     /// It has schedules.
     pub supports_schedules: bool,

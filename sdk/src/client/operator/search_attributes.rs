@@ -86,8 +86,9 @@ pub struct SearchAttributeList {
 }
 
 impl Operator {
-    /// Adds a search attribute to the client's namespace. If it is there already, nothing changes. A server may take a
-    /// minute before workflows can use it.
+    /// Adds a search attribute to the client's namespace. If it is there already, nothing changes, also if it has another
+    /// type: [`list_search_attributes`](Self::list_search_attributes) tells it. A server may take a minute before
+    /// workflows can use it.
     ///
     /// # Errors
     /// [`RpcError`]; [`is_invalid_argument`](RpcError::is_invalid_argument) if the name is reserved, or no more
@@ -118,7 +119,7 @@ impl Operator {
     ///
     /// # Errors
     /// [`RpcError`]; [`is_invalid_argument`](RpcError::is_invalid_argument) if it belongs to the system. If there is
-    /// none, some servers say [`is_not_found`](RpcError::is_not_found), and others nothing.
+    /// none, some servers fail with [`is_not_found`](RpcError::is_not_found), and others succeed.
     pub async fn remove_search_attribute(&self, name: impl Into<String>) -> Result<(), RpcError> {
         let request = RemoveSearchAttributesRequest {
             namespace: self.connection.namespace().to_string(),

@@ -120,7 +120,7 @@ impl TaskQueueHandle {
     }
 
     /// Changes rate limits and fairness weights, and returns those that the queue has now. What is not mentioned stays
-    /// as it is. The server does not limit workflow tasks.
+    /// as it is. The server refuses to limit a queue of workflow tasks.
     ///
     /// # Errors
     /// [`RpcError`]; [`is_invalid_argument`](RpcError::is_invalid_argument) if a limit is invalid.
@@ -146,8 +146,8 @@ pub struct UpdateTaskQueueConfig {
 debug_only!(impl[] UpdateTaskQueueConfig, |this| { task_queue: this.request.task_queue });
 
 impl UpdateTaskQueueConfig {
-    /// Limits how many tasks per second the queue gives to workers, in place of a limit that workers have set. 0 stops
-    /// it.
+    /// Limits how many tasks per second the queue gives to workers, in place of a limit that workers have set. With 0, it
+    /// gives none.
     pub fn queue_rate_limit(mut self, per_second: f32, reason: impl Into<String>) -> Self {
         self.request.update_queue_rate_limit = Some(limit(Some(per_second), reason));
         self

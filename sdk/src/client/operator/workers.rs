@@ -203,8 +203,8 @@ impl WorkerInfo {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WorkerSlots {
-    /// Slots that are free now.
-    pub available: u32,
+    /// Slots that are free now; `None` if their number is not known, because it depends on memory and CPU, for example.
+    pub available: Option<u32>,
     /// Slots in use now.
     pub used: u32,
     /// The kind of the supplier, such as `Fixed`.
@@ -223,7 +223,7 @@ impl WorkerSlots {
     fn from_proto(proto: Option<WorkerSlotsInfo>) -> Option<Self> {
         let proto = proto?;
         Some(Self {
-            available: number(proto.current_available_slots),
+            available: u32::try_from(proto.current_available_slots).ok(),
             used: number(proto.current_used_slots),
             supplier_kind: proto.slot_supplier_kind,
             total_processed: number(proto.total_processed_tasks),

@@ -17,7 +17,7 @@ use crate::duration::{time_from_proto, time_to_proto};
 #[non_exhaustive]
 #[must_use = "a backfill does nothing until `ScheduleHandle::backfill` takes it"]
 pub struct ScheduleBackfill {
-    /// The start of the range. Whether a time that is exactly the start belongs to it depends on the server.
+    /// The start of the range. Some servers leave out a time that equals the start.
     pub start_time: SystemTime,
     /// The end of the range, which belongs to it.
     pub end_time: SystemTime,

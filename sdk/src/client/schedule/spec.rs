@@ -69,7 +69,8 @@ impl ScheduleSpec {
         self
     }
 
-    /// Excludes the times of a calendar, such as holidays.
+    /// Excludes every time that fits this calendar, such as holidays. A new calendar fits only midnight: to exclude whole
+    /// days, begin with [`ScheduleCalendar::whole_days`].
     pub fn exclude(mut self, calendar: ScheduleCalendar) -> Self {
         self.excluded_calendars.push(calendar);
         self
@@ -201,6 +202,18 @@ impl ScheduleCalendar {
     /// Creates a calendar with midnight of each day.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Creates a calendar with every second of each day, to [exclude](ScheduleSpec::exclude) whole days.
+    ///
+    /// ```
+    /// use abide::client::ScheduleCalendar;
+    ///
+    /// let christmas = ScheduleCalendar::whole_days().months([12]).days_of_month([24..=26]);
+    /// # let _ = christmas;
+    /// ```
+    pub fn whole_days() -> Self {
+        Self::new().seconds([0..=59]).minutes([0..=59]).hours([0..=23])
     }
 
     calendar_fields! {

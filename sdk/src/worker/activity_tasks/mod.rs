@@ -166,15 +166,7 @@ impl ActivityWorker {
         );
         let heartbeats =
             Heartbeats::new(target, interval, self.shared.limits.blob, cancellation.clone(), earlier.clone());
-        let outbound = Box::new(AttemptHost {
-            heartbeats: Arc::clone(&heartbeats),
-            activity_type: info.activity_type.clone(),
-            has_heartbeat_timeout: info.heartbeat_timeout.is_some(),
-            told: Arc::clone(&self.told_of_automatic),
-            told_of_late_heartbeat: AtomicBool::new(false),
-            metrics: self.shared.metrics.metrics().clone(),
-            client: AttemptClient::new(Arc::clone(&self.shared)),
-        });
+        let outbound = Box::new(self.host(&info, &heartbeats));
         let watch = Watch { deadline, heartbeat_timeout: info.heartbeat_timeout, heartbeats: &heartbeats };
         let context = ActivityContext::with_heartbeat_details(info, earlier, cancellation.clone(), outbound);
         let outcome = match (decoded, self.registry.get(&context.info().activity_type)) {
@@ -214,6 +206,18 @@ impl ActivityWorker {
         };
         self.answer(context.info(), outcome, latest, &heartbeats, deadline).await;
         drop((in_hand, slot));
+    }
+
+    fn host(&self, info: &ActivityInfo, heartbeats: &Arc<Heartbeats<ServerTarget>>) -> AttemptHost<ServerTarget> {
+        AttemptHost {
+            heartbeats: Arc::clone(heartbeats),
+            activity_type: info.activity_type.clone(),
+            has_heartbeat_timeout: info.heartbeat_timeout.is_some(),
+            told: Arc::clone(&self.told_of_automatic),
+            told_of_late_heartbeat: AtomicBool::new(false),
+            metrics: self.shared.metrics.metrics().clone(),
+            client: AttemptClient::new(Arc::clone(&self.shared)),
+        }
     }
 
     /// Counts an attempt whose code has ended, by the outcome that is sent. `taken` is the time since its arrival.

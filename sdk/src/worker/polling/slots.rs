@@ -258,13 +258,11 @@ impl Slots {
         Ended { all: self.ended.load(Ordering::Relaxed), failed: self.failed.load(Ordering::Relaxed) }
     }
 
-    /// Returns the number of slots without a task; 0 if a supplier does not know.
-    pub(crate) fn available(&self) -> usize {
+    /// Returns the number of slots without a task; `None` if a supplier does not know.
+    pub(crate) fn available(&self) -> Option<usize> {
         match &self.source {
-            Source::Fixed { total, .. } => (*total as usize).saturating_sub(self.used()),
-            Source::Supplied(supply) => {
-                supply.guarded("available", || supply.supplier.available()).flatten().unwrap_or_default()
-            }
+            Source::Fixed { total, .. } => Some((*total as usize).saturating_sub(self.used())),
+            Source::Supplied(supply) => supply.guarded("available", || supply.supplier.available()).flatten(),
         }
     }
 
@@ -411,7 +409,7 @@ mod tests {
         assert!(polls.is_some() && slots.try_take().is_none());
         let mut idle = pin!(slots.all_free());
         assert!(is_pending(idle.as_mut()));
-        assert_eq!((slots.used(), slots.taken(), slots.available()), (1, 2, 0));
+        assert_eq!((slots.used(), slots.taken(), slots.available()), (1, 2, None));
         drop((works, polls));
         idle.await;
         assert_eq!(two.given.load(Ordering::Relaxed), 2);

@@ -32,7 +32,7 @@ impl Client {
     /// Starts a batch: an operation on each workflow that a visibility query finds, or on the workflows of a list. The
     /// server carries it out in the background. Returns the batch's handle.
     ///
-    /// The reason is required. It shows in the batch's description and, as the operation permits, in histories.
+    /// The reason is required. It shows in the batch's description and, for some operations, in histories.
     ///
     /// ```no_run
     /// use abide::client::operator::{BatchOperation, BatchOperationState};
@@ -148,8 +148,8 @@ impl StartBatch {
         self
     }
 
-    /// Limits how many workflows per second the batch changes. Default: the server's limit (50), which counts in any
-    /// case. Servers up to 1.32 know only their own limit.
+    /// Limits how many workflows per second the batch changes. Default: the server's limit (50), which
+    /// always applies. Servers up to 1.32 know only their own limit.
     pub fn max_operations_per_second(mut self, rate: f32) -> Self {
         self.request.max_operations_per_second = rate;
         self

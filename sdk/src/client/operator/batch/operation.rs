@@ -158,7 +158,7 @@ pub struct BatchReset {
 }
 
 impl BatchReset {
-    /// Does not apply these events again that came after the point. Call it again for another type. Default: all are
+    /// Leaves out later events of this type. Call it again for another type. Default: all are
     /// applied again.
     pub fn reapply_exclude(mut self, events: ResetReapplyExcludeType) -> Self {
         self.options.reset_reapply_exclude_types.push(events.to_proto());

@@ -297,7 +297,9 @@ impl WorkerDeploymentHandle {
         self.set_new_manager(NewManagerIdentity::ManagerIdentity(identity.into()))
     }
 
-    /// Makes this client the [manager](Self::set_manager).
+    /// Makes this client the [manager](Self::set_manager). Give the client a fixed
+    /// [identity](crate::ClientOptions::identity) first: the default differs for each process, so the next one would be
+    /// locked out.
     ///
     /// # Errors
     /// [`DeploymentError`]: the deployment does not exist.
