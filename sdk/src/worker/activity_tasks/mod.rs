@@ -174,8 +174,9 @@ impl ActivityWorker {
             (Ok(()), Some(activity)) => {
                 let given = context.clone();
                 let (limit, stops) = (self.type_limits.of(&context.info().activity_type), cancellation.clone());
+                let phases = Arc::clone(&self.shared.phases);
                 let code = async move {
-                    let _admitted = admitted(limit.as_deref(), &stops).await?;
+                    let _admitted = admitted(limit.as_deref(), &stops, &phases).await?;
                     // Starting the activity may panic, as running it may.
                     activity.run(given, input).await
                 };

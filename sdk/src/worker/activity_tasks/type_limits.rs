@@ -7,8 +7,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep_until;
 
 use super::rate::Rate;
-use crate::activity::ActivityCancellation;
+use crate::activity::{ActivityCancelReason, ActivityCancellation};
 use crate::failure::ActivityError;
+use crate::worker::shutdown::{Phase, Phases};
 
 /// Limits for one type of activity on one worker. A task beyond them waits on the worker: it keeps its slot, and its
 /// timeouts run.
@@ -87,12 +88,20 @@ impl TypeLimits {
 pub(super) async fn admitted(
     limit: Option<&TypeLimit>,
     cancellation: &ActivityCancellation,
+    phases: &Phases,
 ) -> Result<Option<Admitted>, ActivityError> {
     let Some(limit) = limit else { return Ok(None) };
     tokio::select! {
         biased;
         _ = cancellation.cancelled() => Err(ActivityError::cancelled()),
-        admitted = limit.turn() => Ok(Some(admitted)),
+        admitted = limit.turn() => {
+            // The attempt before it may have ended because of the shutdown, of which this one is told a moment later.
+            if phases.has_reached(Phase::ActivitiesCancelled) {
+                cancellation.cancel(ActivityCancelReason::WorkerShutdown);
+                return Err(ActivityError::cancelled());
+            }
+            Ok(Some(admitted))
+        }
     }
 }
 
