@@ -19,6 +19,7 @@ mod history;
 #[cfg(any(feature = "codec-server", feature = "prometheus"))]
 mod http_server;
 mod into_shared;
+mod memo_and_attributes;
 mod nexus_operation;
 mod presence;
 mod priority;

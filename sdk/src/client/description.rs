@@ -13,11 +13,11 @@ use abide_protos::temporal::api::workflowservice::v1::DescribeWorkflowExecutionR
 
 use super::operator::PendingActivityOptions;
 use super::policies::WorkflowExecutionStatus;
-use crate::converter::{PayloadError, from_payload, read_one};
+use crate::converter::{PayloadError, read_one};
 use crate::definition::PayloadValue;
 use crate::failure::Failure;
+use crate::memo_and_attributes::read_memo_and_attributes;
 use crate::presence;
-use crate::search_attributes::{SearchAttributeKey, SearchAttributeValue, SearchAttributes, SearchAttributesReader};
 
 /// One run of a workflow, as stored in visibility (Temporal's `WorkflowExecutionInfo`).
 #[derive(Clone, PartialEq)]
@@ -95,25 +95,7 @@ impl WorkflowExecutionInfo {
         presence::execution(self.proto.root_execution.as_ref()).map(ids)
     }
 
-    /// Returns a memo value; `None` if the key is missing.
-    ///
-    /// # Errors
-    /// Returns an error if the value is present and not a `T`.
-    pub fn memo<T: PayloadValue>(&self, key: &str) -> Result<Option<T>, PayloadError> {
-        let fields = self.proto.memo.as_ref().map(|memo| &memo.fields);
-        fields.and_then(|fields| fields.get(key)).map(from_payload).transpose()
-    }
-
-    /// Returns a search attribute; `None` if it is not set, or has another type than the key.
-    pub fn search_attribute<T: SearchAttributeValue>(&self, key: &SearchAttributeKey<T>) -> Option<T> {
-        key.read(self.proto.search_attributes.as_ref()?)
-    }
-
-    /// The search attributes as a struct with [`#[derive(SearchAttributes)]`](derive@crate::SearchAttributes); `None` if
-    /// one of them is not set whose field is not an `Option`.
-    pub fn search_attributes<T: SearchAttributes>(&self) -> Option<T> {
-        T::read(&SearchAttributesReader(self.proto.search_attributes.as_ref()))
-    }
+    read_memo_and_attributes!(self => self.proto.memo, self.proto.search_attributes);
 }
 
 fn ids(execution: &WorkflowExecution) -> (&str, &str) {

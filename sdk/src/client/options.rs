@@ -87,7 +87,7 @@ impl ClientOptions {
     /// | `TEMPORAL_CONFIG_FILE` | the configuration file; default: `temporalio/temporal.toml` in the user's configuration folder |
     /// | `TEMPORAL_PROFILE` | the profile of that file; default: `default` |
     ///
-    /// What the environment does not set comes from the profile of the configuration file, if there is one:
+    /// A profile of the configuration file provides the values that the environment does not set:
     ///
     /// ```toml
     /// [profile.production]

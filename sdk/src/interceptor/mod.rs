@@ -11,7 +11,6 @@
 pub(crate) mod activity;
 #[cfg(feature = "client")]
 pub(crate) mod client;
-mod memo_and_attributes;
 #[cfg(feature = "worker")]
 pub(crate) mod nexus;
 pub(crate) mod rest;

@@ -5,13 +5,20 @@ use abide_protos::temporal::api::common::v1::link::workflow_event::{EventReferen
 use abide_protos::temporal::api::common::v1::link::{Activity, NexusOperation, Variant, Workflow, WorkflowEvent};
 use abide_protos::temporal::api::enums::v1::EventType;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
 use super::link::NexusLink;
+use crate::history::{event_type_name, event_type_number};
 
 const WORKFLOW_EVENT: &str = "temporal.api.common.v1.Link.WorkflowEvent";
 const WORKFLOW: &str = "temporal.api.common.v1.Link.Workflow";
 const ACTIVITY: &str = "temporal.api.common.v1.Link.Activity";
 const NEXUS_OPERATION: &str = "temporal.api.common.v1.Link.NexusOperation";
 const BEGINNING: &str = "temporal:///namespaces/";
+
+/// The bytes that are escaped in a value of a query, and in a segment of a path.
+const VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const SEGMENT: &AsciiSet = &VALUE.remove(b'$').remove(b'&').remove(b'=').remove(b':').remove(b'@');
 
 /// Returns the link for Nexus; `None` for a kind that Nexus does not have.
 pub(super) fn to_nexus(link: &Link) -> Option<NexusLink> {
@@ -83,10 +90,10 @@ fn query_of(reference: &Reference) -> String {
     match reference {
         Reference::EventRef(event) => {
             let id = if event.event_id == 0 { String::new() } else { format!("eventID={}&", event.event_id) };
-            format!("?{id}eventType={}&referenceType=EventReference", short_name(event.event_type()))
+            format!("?{id}eventType={}&referenceType=EventReference", short_name(event.event_type))
         }
         Reference::RequestIdRef(request) => {
-            let (event_type, id) = (short_name(request.event_type()), escaped_value(&request.request_id));
+            let (event_type, id) = (short_name(request.event_type), escaped_value(&request.request_id));
             format!("?eventType={event_type}&referenceType=RequestIdReference&requestID={id}")
         }
     }
@@ -112,62 +119,32 @@ fn parameter(query: &str, name: &str) -> Option<String> {
     pairs.find(|(key, _)| *key == name).map(|(_, value)| unescaped(&value.replace('+', " ")))
 }
 
-/// Returns `WorkflowExecutionStarted` for `EVENT_TYPE_WORKFLOW_EXECUTION_STARTED`.
-fn short_name(event_type: EventType) -> String {
-    let words = event_type.as_str_name().trim_start_matches("EVENT_TYPE_").split('_');
-    let capitalized = words.map(|word| {
-        let (first, rest) = word.split_at(word.len().min(1));
-        format!("{first}{}", rest.to_lowercase())
-    });
-    capitalized.collect()
+/// Returns the name as the server writes it, which has no numbers.
+fn short_name(event_type: i32) -> String {
+    match EventType::try_from(event_type) {
+        Ok(EventType::Unspecified) | Err(_) => "Unspecified".to_string(),
+        Ok(_) => event_type_name(event_type),
+    }
 }
 
 /// Reads both forms of the name; 0 for an unknown one.
 fn event_type(name: &str) -> i32 {
-    let mut long = "EVENT_TYPE".to_string();
-    for c in name.chars() {
-        if c.is_ascii_uppercase() {
-            long.push('_');
-        }
-        long.push(c.to_ascii_uppercase());
-    }
-    EventType::from_str_name(&long).or_else(|| EventType::from_str_name(name)).map_or(0, Into::into)
+    let long = || EventType::from_str_name(name).map(|known| known as i32);
+    event_type_number(name).or_else(long).unwrap_or_default()
 }
 
 /// Escapes a segment of a path.
 fn escaped(text: &str) -> String {
-    escaped_except(text, b"-._~$&=:@")
+    utf8_percent_encode(text, SEGMENT).to_string()
 }
 
 /// Escapes a value of a query, where `&` and `=` have a meaning.
 fn escaped_value(text: &str) -> String {
-    escaped_except(text, b"-._~")
-}
-
-fn escaped_except(text: &str, plain: &[u8]) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || plain.contains(&byte);
-    text.bytes()
-        .map(|byte| if is_plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-        .collect()
+    utf8_percent_encode(text, VALUE).to_string()
 }
 
 fn unescaped(text: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let code = tail.get(..2).and_then(|code| std::str::from_utf8(code).ok());
-        match code.and_then(|code| u8::from_str_radix(code, 16).ok()).filter(|_| *first == b'%') {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &tail[2..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]

@@ -228,40 +228,58 @@ async fn find(
 async fn find_forwards(
     connection: &Connection,
     execution: &WorkflowExecution,
-    mut search: Search<'_>,
+    search: Search<'_>,
 ) -> Result<Option<i64>, RpcError> {
-    let mut request = GetWorkflowExecutionHistoryRequest {
+    let request = GetWorkflowExecutionHistoryRequest {
         namespace: connection.namespace().to_string(),
         execution: Some(execution.clone()),
         ..Default::default()
     };
+    search_in(connection, Pages::Forwards(request), search).await
+}
+
+async fn find_backwards(connection: &Connection, execution: &WorkflowExecution) -> Result<Option<i64>, RpcError> {
+    let request = GetWorkflowExecutionHistoryReverseRequest {
+        namespace: connection.namespace().to_string(),
+        execution: Some(execution.clone()),
+        ..Default::default()
+    };
+    search_in(connection, Pages::Backwards(request), Search::of(&ResetPoint::FirstWorkflowTask)).await
+}
+
+async fn search_in(connection: &Connection, mut pages: Pages, mut search: Search<'_>) -> Result<Option<i64>, RpcError> {
     for _ in 0..MAX_PAGES {
-        let page = connection.call(request.clone()).await?;
-        let is_over = search.read(&page.history.unwrap_or_default().events);
-        request.next_page_token = page.next_page_token;
-        if is_over || request.next_page_token.is_empty() {
+        let (events, is_last) = pages.next(connection).await?;
+        if search.read(&events) || is_last {
             break;
         }
     }
     Ok(search.result())
 }
 
-async fn find_backwards(connection: &Connection, execution: &WorkflowExecution) -> Result<Option<i64>, RpcError> {
-    let mut search = Search::of(&ResetPoint::FirstWorkflowTask);
-    let mut request = GetWorkflowExecutionHistoryReverseRequest {
-        namespace: connection.namespace().to_string(),
-        execution: Some(execution.clone()),
-        ..Default::default()
-    };
-    for _ in 0..MAX_PAGES {
-        let page = connection.call(request.clone()).await?;
-        let is_over = search.read(&page.history.unwrap_or_default().events);
-        request.next_page_token = page.next_page_token;
-        if is_over || request.next_page_token.is_empty() {
-            break;
-        }
+/// The pages of a history, from its beginning or from its end.
+enum Pages {
+    Forwards(GetWorkflowExecutionHistoryRequest),
+    Backwards(GetWorkflowExecutionHistoryReverseRequest),
+}
+
+impl Pages {
+    /// Returns the events of the next page, and true if it is the last one.
+    async fn next(&mut self, connection: &Connection) -> Result<(Vec<HistoryEvent>, bool), RpcError> {
+        let (history, token) = match self {
+            Self::Forwards(request) => {
+                let page = connection.call(request.clone()).await?;
+                request.next_page_token.clone_from(&page.next_page_token);
+                (page.history, page.next_page_token)
+            }
+            Self::Backwards(request) => {
+                let page = connection.call(request.clone()).await?;
+                request.next_page_token.clone_from(&page.next_page_token);
+                (page.history, page.next_page_token)
+            }
+        };
+        Ok((history.unwrap_or_default().events, token.is_empty()))
     }
-    Ok(search.result())
 }
 
 /// The search for a workflow task in events.

@@ -79,9 +79,9 @@ impl SearchAttributeType {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct SearchAttributeList {
-    /// Those that operators have added.
+    /// Attributes that operators have added.
     pub custom: BTreeMap<String, SearchAttributeType>,
-    /// Those that every namespace has.
+    /// Attributes that every namespace has.
     pub system: BTreeMap<String, SearchAttributeType>,
 }
 

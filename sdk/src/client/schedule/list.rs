@@ -11,10 +11,8 @@ use super::description::{ScheduleActionResult, results};
 use super::spec::ScheduleSpec;
 use crate::client::connection::Connection;
 use crate::client::rpc_error::RpcError;
-use crate::converter::{PayloadError, from_payload};
-use crate::definition::PayloadValue;
 use crate::duration::time_from_proto;
-use crate::search_attributes::{SearchAttributeKey, SearchAttributeValue, SearchAttributes, SearchAttributesReader};
+use crate::memo_and_attributes::read_memo_and_attributes;
 
 /// Schedules that match a query, fetched page by page.
 ///
@@ -119,26 +117,7 @@ impl ScheduleListEntry {
         self.info().iter().flat_map(|info| &info.future_action_times).map(time_from_proto).collect()
     }
 
-    /// Returns a memo value of the schedule itself; `None` if the key is missing.
-    ///
-    /// # Errors
-    /// Returns an error if the value is present and not a `T`.
-    pub fn memo<T: PayloadValue>(&self, key: &str) -> Result<Option<T>, PayloadError> {
-        let fields = self.proto.memo.as_ref().map(|memo| &memo.fields);
-        fields.and_then(|fields| fields.get(key)).map(from_payload).transpose()
-    }
-
-    /// Returns a search attribute of the schedule itself; `None` if it is not set, or has another type than the key.
-    pub fn search_attribute<T: SearchAttributeValue>(&self, key: &SearchAttributeKey<T>) -> Option<T> {
-        key.read(self.proto.search_attributes.as_ref()?)
-    }
-
-    /// Returns the search attributes of the schedule itself as a struct with
-    /// [`#[derive(SearchAttributes)]`](derive@crate::SearchAttributes); `None` if one of them is not set whose field is
-    /// not an `Option`.
-    pub fn search_attributes<T: SearchAttributes>(&self) -> Option<T> {
-        T::read(&SearchAttributesReader(self.proto.search_attributes.as_ref()))
-    }
+    read_memo_and_attributes!(self => self.proto.memo, self.proto.search_attributes);
 }
 
 impl fmt::Debug for ScheduleListEntry {

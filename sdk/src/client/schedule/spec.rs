@@ -9,7 +9,7 @@ use super::range::ScheduleRange;
 use crate::duration::{from_proto, time_to_proto, to_proto};
 use crate::presence;
 
-/// When a schedule acts (Temporal's `ScheduleSpec`): at each time of a calendar, an interval or a cron expression that is
+/// The times of a schedule (Temporal's `ScheduleSpec`): each time of a calendar, an interval or a cron expression that is
 /// not excluded.
 ///
 /// A description shows cron expressions as the calendars and intervals that the server has made of them.

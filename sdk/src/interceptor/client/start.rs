@@ -12,8 +12,8 @@ use crate::client::{WorkflowIdConflictPolicy, WorkflowIdReusePolicy};
 use crate::converter::RawArguments;
 use crate::duration::{from_proto, to_proto};
 use crate::header::Headers;
-use crate::interceptor::memo_and_attributes::memo_and_attributes;
 use crate::interceptor::rest::Rest;
+use crate::memo_and_attributes::memo_and_attributes;
 use crate::{Priority, RetryPolicy};
 
 /// The start of a workflow, as an [interceptor](super::ClientInterceptor::start_workflow) sees it.

@@ -125,7 +125,7 @@ impl ActivityWorker {
 
     /// Starts an attempt.
     pub(super) fn start(self: &Arc<Self>, task: PollActivityTaskQueueResponse, mut slot: Slot, delivery: Delivery) {
-        slot.begin_task(task.activity_type.as_ref().map_or("", |activity_type| &activity_type.name));
+        slot.begin_task(|| task.activity_type.as_ref().map_or_else(String::new, |it| it.name.clone()));
         self.shared.metrics.activities().received(&task, delivery);
         let cancellation = ActivityCancellation::new();
         // Registered before the attempt is spawned, because a command may arrive as soon as the task has.

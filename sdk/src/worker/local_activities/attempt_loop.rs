@@ -115,7 +115,7 @@ impl AttemptLoop {
             {
                 return self.interrupted(interrupted);
             }
-            slot.begin_task(&self.task.activity_type);
+            slot.begin_task(|| self.task.activity_type.clone());
             self.metrics().began();
             let began = Instant::now();
             let outcome = self.attempt().await?;

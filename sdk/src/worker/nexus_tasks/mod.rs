@@ -72,7 +72,7 @@ impl NexusWorker {
 
     /// Starts a request.
     fn start(self: &Arc<Self>, task: PollNexusTaskQueueResponse, mut slot: Slot) {
-        slot.begin_task(&request::name_of(&task));
+        slot.begin_task(|| request::name_of(&task));
         self.runtime.spawn(Arc::clone(self).handle(task, slot));
     }
 

@@ -76,8 +76,9 @@ impl Slot {
 }
 
 impl Slot {
-    /// Records that the slot has a task of this type from now on. Until then it is free, although a poll may hold it.
-    pub(crate) fn begin_task(&mut self, name: &str) {
+    /// Records that the slot has a task from now on. Until then it is free, although a poll may hold it. Only a supplier
+    /// is told the name of its type.
+    pub(crate) fn begin_task(&mut self, name: impl FnOnce() -> String) {
         if self.has_task {
             return;
         }
@@ -86,7 +87,7 @@ impl Slot {
             usage.change(1.0);
         }
         if let Some(supplied) = &mut self.supplied {
-            supplied.begin(name);
+            supplied.begin(name());
         }
     }
 }
@@ -147,7 +148,7 @@ impl std::fmt::Debug for Supply {
 }
 
 impl Supplied {
-    fn begin(&mut self, name: &str) {
+    fn begin(&mut self, name: String) {
         let task = SlotTask::new(self.supply.kind, name);
         self.supply.guarded("began", || self.supply.supplier.began(&task));
         self.task = Some(task);
@@ -345,8 +346,8 @@ mod tests {
         let value = |name: &str| metrics.metrics().total(&format!("temporal_worker_task_slots_{name}"), &[]) as i32;
         let slots = Slots::new(3, metrics.slots("ActivityWorker"));
         let (polls, mut works) = (slots.take().await, slots.take().await);
-        works.begin_task("charge");
-        works.begin_task("charge");
+        works.begin_task(|| "charge".into());
+        works.begin_task(|| "charge".into());
         assert_eq!((slots.used(), value("used"), value("available")), (1, 1, 2));
         // Another worker of the same task queue.
         let others = Slots::new(10, metrics.slots("ActivityWorker"));
@@ -404,7 +405,7 @@ mod tests {
         let (metrics, two) = (WorkerMetrics::for_test(), Arc::new(Two::default()));
         let slots = Slots::supplied(Arc::clone(&two) as _, SlotKind::Activity, metrics.slots("ActivityWorker"));
         let mut works = slots.take().await;
-        works.begin_task("charge");
+        works.begin_task(|| "charge".into());
         let polls = slots.try_take();
         assert!(polls.is_some() && slots.try_take().is_none());
         let mut idle = pin!(slots.all_free());

@@ -123,8 +123,8 @@ impl ResourceController {
             state.may_grow = false;
             return false;
         };
-        let last = if is_first { current } else { std::mem::replace(&mut state.last, current) };
-        state.last = current;
+        let last = std::mem::replace(&mut state.last, current);
+        let last = if is_first { current } else { last };
         let output = |target: f64, used: f64, last: f64| PROPORTIONAL * (target - used) - DERIVATIVE * (used - last);
         let memory = output(shared.memory_target, current.memory, last.memory);
         let cpu = output(shared.cpu_target, current.cpu, last.cpu);

@@ -164,7 +164,7 @@ impl WorkflowWorker {
         if response.task_token.is_empty() {
             return;
         }
-        slot.begin_task(response.workflow_type.as_ref().map_or("", |workflow_type| &workflow_type.name));
+        slot.begin_task(|| response.workflow_type.as_ref().map_or_else(String::new, |it| it.name.clone()));
         let received = Instant::now();
         if self.shared.data_converter().has_codecs() {
             let this = Arc::clone(self);

@@ -1,7 +1,7 @@
-//! Memo and search attributes of a workflow that is about to start, as interceptors read and change them.
+//! Memo and search attributes of a workflow or a schedule: the methods of all types that have both.
 
-/// Methods of an input that has both. `$memo` and `$attributes` are the optional messages.
-macro_rules! memo_and_attributes {
+/// Methods that read them. `$memo` and `$attributes` are the optional messages.
+macro_rules! read_memo_and_attributes {
     ($this:ident => $memo:expr, $attributes:expr) => {
         /// Returns the memo value with that key; `None` if there is none.
         ///
@@ -15,6 +15,28 @@ macro_rules! memo_and_attributes {
             let read = value.map($crate::converter::from_payload).transpose();
             read.map_err(|error| error.of(format_args!("memo `{key}`")))
         }
+
+        /// Returns a search attribute; `None` if it is not set, or has another type than the key.
+        pub fn search_attribute<T: $crate::SearchAttributeValue>(
+            &$this,
+            key: &$crate::SearchAttributeKey<T>,
+        ) -> Option<T> {
+            key.read($attributes.as_ref()?)
+        }
+
+        /// Returns the search attributes as a struct with
+        /// [`#[derive(SearchAttributes)]`](derive@crate::SearchAttributes); `None` if one of them is not set whose field
+        /// is not an `Option`.
+        pub fn search_attributes<T: $crate::SearchAttributes>(&$this) -> Option<T> {
+            T::read(&$crate::search_attributes::SearchAttributesReader($attributes.as_ref()))
+        }
+    };
+}
+
+/// Methods that read and change them, for interceptors.
+macro_rules! memo_and_attributes {
+    ($this:ident => $memo:expr, $attributes:expr) => {
+        $crate::memo_and_attributes::read_memo_and_attributes!($this => $memo, $attributes);
 
         /// Sets a memo value, and replaces the one with that key.
         ///
@@ -31,14 +53,6 @@ macro_rules! memo_and_attributes {
             Ok(())
         }
 
-        /// Returns a search attribute; `None` if it is not set, or has another type.
-        pub fn search_attribute<T: $crate::SearchAttributeValue>(
-            &$this,
-            key: &$crate::SearchAttributeKey<T>,
-        ) -> Option<T> {
-            key.read($attributes.as_ref()?)
-        }
-
         /// Sets or removes search attributes. The others stay.
         pub fn set_search_attributes(&mut $this, updates: impl IntoIterator<Item = $crate::SearchAttributeUpdate>) {
             let updates: Vec<$crate::SearchAttributeUpdate> = updates.into_iter().collect();
@@ -47,3 +61,4 @@ macro_rules! memo_and_attributes {
     };
 }
 pub(crate) use memo_and_attributes;
+pub(crate) use read_memo_and_attributes;
