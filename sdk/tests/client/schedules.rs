@@ -168,21 +168,23 @@ async fn triggers_and_backfills_start_workflows_with_their_arguments_and_headers
         .paused("only by hand");
     let worker = Worker::builder(&client, &queue).workflow(report).build().unwrap();
     let story = async {
-        let create = client.create_schedule(&id, schedule).trigger_immediately();
+        let create = client.create_schedule(&id, schedule);
         let handle = create.backfill(ScheduleBackfill::new(at(0), at(3601))).await.unwrap();
-        until(&handle, |described| described.info().action_count() == 3).await;
+        until(&handle, |described| described.info().action_count() == 2).await;
         handle.trigger().overlap(ScheduleOverlapPolicy::AllowAll).await.unwrap();
+        // Server 1.32 may drop a trigger that a backfill follows at once.
+        until(&handle, |described| described.info().action_count() == 3).await;
         let two = [ScheduleBackfill::new(at(7000), at(7201)), ScheduleBackfill::new(at(10_000), at(14_401))];
         handle.backfill(two.map(|backfill| backfill.overlap(ScheduleOverlapPolicy::AllowAll))).await.unwrap();
         let ended = |described: &ScheduleDescription| {
             let actions = described.info().recent_actions();
             // The schedule does not watch those that overlap.
-            described.info().action_count() == 7
+            described.info().action_count() == 6
                 && actions[..2].iter().all(|action| action.status == WorkflowExecutionStatus::Completed)
         };
         let info = until(&handle, ended).await.info().clone();
         let started = info.recent_actions();
-        assert_eq!((started.len(), info.running_workflows().len(), info.overlap_skipped()), (7, 0, 0));
+        assert_eq!((started.len(), info.running_workflows().len(), info.overlap_skipped()), (6, 0, 0));
         assert!(started.iter().all(|action| action.workflow_id.starts_with(&format!("{id}-20"))), "{started:?}");
         assert!(started.iter().all(|action| action.actual_time.is_some() && action.schedule_time.is_some()));
         let run = client.handle(report, &*started[0].workflow_id).with_run_id(&*started[0].first_execution_run_id);
@@ -190,6 +192,38 @@ async fn triggers_and_backfills_start_workflows_with_their_arguments_and_headers
         handle.delete().await.unwrap();
     };
     worker.run_until(story).await.unwrap();
+}
+
+#[tokio::test]
+async fn two_triggers_within_a_second_have_one_workflow_id_and_start_it_once() {
+    let test = "two_triggers_within_a_second_have_one_workflow_id_and_start_it_once";
+    let Some(client) = client(test).await else { return };
+    let id = unique("schedule");
+    // Nobody polls the queue, so the workflows stay open.
+    let action = ScheduleAction::start_workflow(long_report, ()).id(&*id).task_queue(unique("nobody"));
+    let schedule = Schedule::new(action).overlap(ScheduleOverlapPolicy::AllowAll).paused("only by hand");
+    let handle = client.create_schedule(&id, schedule).trigger_immediately().await.unwrap();
+    let first = until(&handle, |described| described.info().action_count() == 1).await;
+    // A trigger in the first one's second is dropped; one of the next seconds starts another workflow.
+    let mut triggers = 0;
+    let mut ticks = tokio::time::interval(millis(300));
+    let second = loop {
+        ticks.tick().await;
+        handle.trigger().await.unwrap();
+        triggers += 1;
+        let described = handle.describe().await.unwrap();
+        if described.info().action_count() > 1 {
+            break described;
+        }
+        assert!(triggers < 100, "waited in vain: {described:?}");
+    };
+    let started = second.info().recent_actions();
+    assert_eq!(started[0].workflow_id, first.info().recent_actions()[0].workflow_id);
+    assert_ne!(started[0].workflow_id, started[1].workflow_id);
+    handle.delete().await.unwrap();
+    for action in started {
+        client.handle(long_report, &*action.workflow_id).terminate().await.unwrap();
+    }
 }
 
 #[tokio::test]

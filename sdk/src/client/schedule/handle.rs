@@ -122,6 +122,10 @@ impl ScheduleHandle {
 
     /// Acts once now, also if the schedule is paused; `.overlap(..)` sets an overlap policy.
     ///
+    /// The ids of the started workflows end with the time in seconds. So the server drops a second trigger within the
+    /// same second while the workflow of the first one runs. Server 1.32 may also drop a trigger that another trigger or
+    /// a backfill follows at once: wait until [`describe`](Self::describe) counts it.
+    ///
     /// # Errors
     /// [`ScheduleError`]: the schedule does not exist, or the call failed.
     pub fn trigger(&self) -> TriggerSchedule {
