@@ -43,6 +43,8 @@ pub mod client;
 pub mod codec_server;
 #[cfg(feature = "client")]
 pub mod plugin;
+#[cfg(feature = "client")]
+pub mod raw;
 // Pages without code: only the documentation and its tests need them.
 #[cfg(all(any(doc, doctest), feature = "worker"))]
 pub mod guide;

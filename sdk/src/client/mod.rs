@@ -18,6 +18,7 @@
 mod async_activity;
 mod broken_answer;
 pub(crate) mod call;
+mod call_options;
 mod config_file;
 mod connection;
 mod description;
@@ -30,6 +31,7 @@ mod message;
 pub mod operator;
 mod options;
 mod policies;
+mod proxy;
 mod request_metrics;
 mod result;
 pub(crate) mod retry;
@@ -47,7 +49,9 @@ use abide_protos::temporal::api::workflowservice::v1::{CountSchedulesRequest, Co
 
 pub use async_activity::{AsyncActivityHandle, AsyncActivityHeartbeat, AsyncActivityId};
 pub(crate) use async_activity::{CancelActivityCall, CompleteActivityCall, FailActivityCall, HeartbeatActivityCall};
+pub use call_options::CallOptions;
 pub use connection::Connection;
+pub(crate) use connection::{HttpRequest, HttpResponse};
 #[cfg(feature = "worker")]
 pub(crate) use connection::{LONG_POLL_TIMEOUT, call_over, deliver_over, host_name};
 pub use description::{PauseInfo, PendingActivity, PendingActivityState, WorkflowDescription, WorkflowExecutionInfo};
@@ -58,6 +62,7 @@ pub use handle::{CancelWorkflow, TerminateWorkflow, WorkflowHandle};
 pub use message::{QueryWorkflow, SignalWorkflow};
 pub use options::{ClientOptions, TlsOptions};
 pub use policies::{QueryRejectCondition, WorkflowExecutionStatus, WorkflowIdConflictPolicy, WorkflowIdReusePolicy};
+pub use proxy::HttpProxy;
 pub(crate) use result::ResultCall;
 pub use result::{GetResult, WorkflowFailedError};
 pub use rpc_error::RpcError;
@@ -105,6 +110,33 @@ impl Client {
     /// Returns an error if an option is invalid, or no Temporal server answers at the address.
     pub async fn connect(options: ClientOptions) -> Result<Self, ConnectError> {
         Ok(Self { connection: Connection::connect(&options).await? })
+    }
+
+    /// Creates a client that connects when the first call is made. Until a server answers, calls fail with
+    /// [`is_unavailable`](RpcError::is_unavailable) after their retries, and workers wait for it.
+    ///
+    /// For programs that start before their server, or that may not need it.
+    ///
+    /// # Errors
+    /// Returns an error if an option is invalid, or no tokio runtime is running.
+    pub fn connect_lazy(options: ClientOptions) -> Result<Self, ConnectError> {
+        Ok(Self { connection: Connection::lazy(&options)? })
+    }
+
+    /// Returns a client whose calls have these options, over the same connection. They also apply to handles that it
+    /// makes.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use abide::client::{CallOptions, Client};
+    /// # use abide::WorkflowType;
+    /// # async fn quick(client: Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let quick = client.with_call_options(CallOptions::new().timeout(Duration::from_secs(2)));
+    /// let described = quick.handle(WorkflowType::<fn(String) -> String>::new("order"), "order-4711").describe().await?;
+    /// # let _ = described; Ok(()) }
+    /// ```
+    pub fn with_call_options(&self, options: CallOptions) -> Self {
+        Self { connection: self.connection.with_call_options(options) }
     }
 
     /// Creates a client that uses an existing connection.

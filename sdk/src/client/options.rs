@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::environment;
 use super::errors::ConnectError;
+use super::proxy::HttpProxy;
 use crate::converter::DataConverter;
 use crate::interceptor::client::ClientInterceptor;
 use crate::into_shared::IntoShared;
@@ -30,6 +31,7 @@ pub struct ClientOptions {
     /// True if the API key may be sent unencrypted.
     pub(super) api_key_without_tls: bool,
     pub(super) tls: TlsChoice,
+    pub(super) http_proxy: Option<HttpProxy>,
     pub(super) rpc_metadata: Vec<(String, String)>,
     pub(super) data_converter: DataConverter,
     pub(super) metrics: Metrics,
@@ -62,6 +64,7 @@ impl ClientOptions {
             api_key: None,
             api_key_without_tls: false,
             tls: TlsChoice::Auto,
+            http_proxy: None,
             rpc_metadata: Vec::new(),
             data_converter: DataConverter::new(),
             metrics: Metrics::default(),
@@ -156,6 +159,12 @@ impl ClientOptions {
     /// [`api_key_without_tls`](Self::api_key_without_tls).
     pub fn plaintext(mut self) -> Self {
         self.tls = TlsChoice::Off;
+        self
+    }
+
+    /// Connects through an HTTP proxy. Default: directly. No environment variable sets it.
+    pub fn http_proxy(mut self, proxy: HttpProxy) -> Self {
+        self.http_proxy = Some(proxy);
         self
     }
 
@@ -324,6 +333,7 @@ impl fmt::Debug for ClientOptions {
             .field("identity", &self.identity)
             .field("api_key", &self.api_key.as_ref().map(|_| "(set)"))
             .field("tls", &self.tls)
+            .field("http_proxy", &self.http_proxy)
             .field("rpc_metadata", &self.rpc_metadata.iter().map(|(name, _)| name).collect::<Vec<_>>())
             .field("data_converter", &self.data_converter)
             .field("metrics", &self.metrics)

@@ -51,6 +51,9 @@ impl RetrySchedule {
         Self { maximum_attempts: u32::MAX, maximum_elapsed: time, ..Self::CALL }
     }
 
+    /// For callers that retry by themselves.
+    pub(crate) const NEVER: Self = Self { maximum_attempts: 1, ..Self::CALL };
+
     /// For long polls that return empty at once.
     const EMPTY: Self = Self { initial: Duration::from_millis(100), ..Self::POLL };
 

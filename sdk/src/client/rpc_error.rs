@@ -92,6 +92,11 @@ impl RpcError {
         Self::new("", Code::PermissionDenied, message, StatusDetails::default(), Origin::Interceptor)
     }
 
+    /// Returns the error of a call that was not made, because an option of it is invalid.
+    pub(super) fn invalid(rpc: &'static str, message: String) -> Self {
+        Self::new(rpc, Code::InvalidArgument, message, StatusDetails::default(), Origin::Call)
+    }
+
     fn new(rpc: &'static str, code: Code, message: String, details: StatusDetails, origin: Origin) -> Self {
         let inner = Inner { rpc, code, message, details, address: None, origin, workflow_id: String::new() };
         Self { inner: Box::new(inner) }
@@ -358,8 +363,8 @@ impl From<PayloadError> for RpcError {
 }
 
 /// Returns the message of the innermost source, which is the meaningful one for a transport error.
-fn root_cause(status: &Status) -> Option<String> {
-    let mut source = status.source()?;
+pub(super) fn root_cause(error: &dyn Error) -> Option<String> {
+    let mut source = error.source()?;
     while let Some(next) = source.source() {
         source = next;
     }

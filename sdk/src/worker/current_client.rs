@@ -102,7 +102,7 @@ impl CurrentClient {
 
     /// Returns the capabilities of the current server.
     pub(super) fn capabilities(&self) -> Capabilities {
-        *self.connection.borrow().capabilities()
+        self.connection.borrow().capabilities()
     }
 
     /// Like [`Connection::call`].

@@ -9,6 +9,7 @@ mod connecting;
 #[cfg(feature = "worker")]
 mod deep_failures;
 mod lifecycle;
+mod network;
 #[cfg(feature = "worker")]
 mod operator;
 mod outage;

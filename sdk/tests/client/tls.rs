@@ -1,6 +1,6 @@
 //! TLS: certificates are verified in both directions.
 
-use abide::client::{Client, ClientOptions, ConnectError, TlsOptions};
+use abide::client::{CallOptions, Client, ClientOptions, ConnectError, TlsOptions};
 use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 
 use super::server::{TestServer, Unimplemented};
@@ -15,7 +15,7 @@ const OTHER_KEY: &str = include_str!("certificates/stranger.key.pem");
 
 fn server(tls: ServerTlsConfig) -> TestServer {
     let tls = tls.identity(Identity::from_pem(SERVER_CERT, SERVER_KEY));
-    TestServer::start(0, Server::builder().tls_config(tls).unwrap(), Unimplemented::new(0))
+    TestServer::start(0, Server::builder().tls_config(tls).unwrap(), Unimplemented::new(8))
 }
 
 async fn connect(server: &TestServer, tls: TlsOptions) -> Result<Client, ConnectError> {
@@ -58,6 +58,21 @@ async fn a_server_that_asks_for_a_client_certificate_gets_it() {
     }
     let wrong = connect(&server, trusting().client_identity(OTHER_CERT, OTHER_KEY)).await.unwrap_err();
     assert!(wrong.to_string().contains("the client's certificate"), "{wrong}");
+}
+
+#[tokio::test]
+async fn new_certificates_are_those_of_the_next_call() {
+    let server = server(ServerTlsConfig::new().client_ca_root(Certificate::from_pem(CA)));
+    let options = ClientOptions::new(format!("127.0.0.1:{}", server.port()));
+    let wrong = options.tls(trusting().client_identity(OTHER_CERT, OTHER_KEY));
+    let client = Client::connect_lazy(wrong).unwrap().with_call_options(CallOptions::new().without_retries());
+    assert!(client.count("").await.unwrap_err().is_unavailable());
+
+    let invalid = client.connection().set_tls(trusting().server_ca_cert("no PEM")).unwrap_err();
+    assert!(invalid.to_string().contains("hold no certificate"), "{invalid}");
+    client.connection().set_tls(trusting().client_identity(CLIENT_CERT, CLIENT_KEY)).unwrap();
+    // The call arrives: this server has no methods.
+    assert!(client.count("").await.unwrap_err().is_unimplemented());
 }
 
 #[tokio::test]

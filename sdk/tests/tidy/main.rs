@@ -50,6 +50,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("activity", &["activity"], &["vocabulary"]),
     ("client", &["client"], &["vocabulary", "codec_server", "plugin"]),
     ("codec_server", &["codec_server"], &["vocabulary"]),
+    ("raw", &["raw"], &["vocabulary", "client"]),
     // Handlers of Nexus operations call the server through the worker's client.
     ("nexus", &["nexus"], &["vocabulary", "activity", "client"]),
     ("worker", &["worker"], &["vocabulary", "replay", "workflow", "runtime", "activity", "client", "nexus", "plugin"]),
@@ -70,6 +71,7 @@ const SHELLS: &[&str] = &[
     "sdk/src/replayer",
     "sdk/src/history/load.rs",
     "sdk/src/codec_server/",
+    "sdk/src/raw.rs",
     "sdk/src/http_server.rs",
     "sdk/src/metrics/prometheus/",
     "sdk/src/otel/",

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Mutex;
+use std::task::{Context, Poll};
 
 use abide_protos::prost::Message;
 use abide_protos::temporal::api::common::v1::Payloads;
@@ -11,6 +13,7 @@ use abide_protos::temporal::api::history::v1::history_event::Attributes;
 use abide_protos::temporal::api::history::v1::*;
 use abide_protos::temporal::api::workflowservice::v1::*;
 use http_body_util::{BodyExt, Full};
+use tonic::codegen::http;
 use tonic::{Code, Status};
 
 use super::*;
@@ -146,6 +149,91 @@ async fn every_call_says_who_calls_for_which_namespace_and_for_how_long() {
     assert_eq!(asked.header("authorization"), "Bearer secret");
     assert_eq!(asked.header("x-tenant"), "7");
     assert_eq!(asked.header("grpc-timeout"), "30000000u");
+    assert_eq!(asked.decoded::<CountWorkflowExecutionsRequest>(), count("orders"));
+}
+
+#[tokio::test]
+async fn a_client_with_call_options_adds_its_metadata_and_its_timeout() {
+    let script = Script::default()
+        .then(CountWorkflowExecutionsResponse::default())
+        .then(CountWorkflowExecutionsResponse::default());
+    let client = Client::from_connection(script.connect(&ClientOptions::default().rpc_metadata("x-tenant", "7")).await);
+    let options = CallOptions::new().timeout(Duration::from_secs(60)).rpc_metadata("x-tenant", "8");
+    client.with_call_options(options).count("").await.unwrap();
+    client.count("").await.unwrap();
+
+    let asked = script.asked();
+    assert_eq!((asked[0].header("x-tenant"), asked[1].header("x-tenant")), ("8", "7"));
+    assert_eq!(asked[1].header("grpc-timeout"), "30000000u");
+    let timeout: u64 = asked[0].header("grpc-timeout").trim_end_matches('u').parse().unwrap();
+    assert!((59_000_000..=60_000_000).contains(&timeout), "{timeout} us");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_with_a_timeout_is_retried_as_long_as_it_lasts() {
+    let script = Script::default().then_fail(1_000, Code::Unavailable, "down");
+    let client = Client::from_connection(script.connect(&ClientOptions::default()).await);
+    let started = Instant::now();
+    let patient = client.with_call_options(CallOptions::new().timeout(Duration::from_secs(25)));
+    patient.count("").await.unwrap_err();
+    assert_eq!(started.elapsed(), Duration::from_secs(25));
+
+    let before = script.asked().len();
+    client.with_call_options(CallOptions::new().without_retries()).count("").await.unwrap_err();
+    assert_eq!(script.asked().len() - before, 1);
+}
+
+#[tokio::test]
+async fn a_call_with_invalid_metadata_is_not_made() {
+    let script = Script::default();
+    let client = Client::from_connection(script.connect(&ClientOptions::default()).await);
+    let client = client.with_call_options(CallOptions::new().rpc_metadata("x-key", "SECRET\n"));
+    let error = client.count("").await.unwrap_err();
+    assert!(error.is_invalid_argument() && error.to_string().contains("x-key"), "{error}");
+    assert!(!format!("{error:?} {error} {client:?}").contains("SECRET"));
+    assert_eq!(script.asked().len(), 0);
+}
+
+#[tokio::test]
+async fn a_new_api_key_and_new_metadata_are_those_of_the_next_call() {
+    let script = Script::default()
+        .then(CountWorkflowExecutionsResponse::default())
+        .then(CountWorkflowExecutionsResponse::default());
+    let connection = script.connect(&ClientOptions::default().api_key("old")).await;
+    let clone = connection.clone();
+    clone.call(count("")).await.unwrap();
+    connection.set_api_key("new").unwrap();
+    connection.set_rpc_metadata("x-tenant", "8").unwrap();
+    clone.call(count("")).await.unwrap();
+
+    let asked = script.asked();
+    assert_eq!([asked[0].header("authorization"), asked[1].header("authorization")], ["Bearer old", "Bearer new"]);
+    assert_eq!(asked[1].header("x-tenant"), "8");
+    assert!(connection.set_api_key(" ").unwrap_err().to_string().contains("the API key is empty"));
+    assert!(connection.set_rpc_metadata("grpc-x", "8").unwrap_err().to_string().contains("reserves"));
+}
+
+#[tokio::test]
+async fn an_api_key_is_not_added_to_a_connection_that_others_can_read() {
+    let connection = Connection::lazy(&ClientOptions::new("temporal:7233")).unwrap();
+    assert!(connection.set_api_key("SECRET").unwrap_err().to_string().contains("is not encrypted"));
+    let allowed = Connection::lazy(&ClientOptions::new("temporal:7233").api_key_without_tls("old")).unwrap();
+    allowed.set_api_key("new").unwrap();
+    assert!(allowed.set_tls(TlsOptions::new()).unwrap_err().to_string().contains("is not encrypted"));
+}
+
+#[tokio::test]
+async fn a_raw_call_has_the_metadata_of_its_client_and_keeps_its_own() {
+    let script = Script::default().then(CountWorkflowExecutionsResponse { count: 5, ..Default::default() });
+    let options = ClientOptions::default().api_key("secret").rpc_metadata("x-tenant", "7");
+    let client = Client::from_connection(script.connect(&options).await);
+    let mut request = tonic::Request::new(count("orders"));
+    request.metadata_mut().insert("x-tenant", "9".parse().unwrap());
+    let answer = crate::raw::workflow_service(&client).count_workflow_executions(request).await.unwrap();
+    assert_eq!(answer.into_inner().count, 5);
+
+    let asked = script.asked().remove(0);
+    assert_eq!((asked.header("authorization"), asked.header("x-tenant")), ("Bearer secret", "9"));
     assert_eq!(asked.decoded::<CountWorkflowExecutionsRequest>(), count("orders"));
 }
 

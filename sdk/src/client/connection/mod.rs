@@ -1,32 +1,38 @@
 //! The connection to a Temporal server: over gRPC, or to a service in the same process.
 //!
-//! Clients and workers share a connection. It reconnects by itself; calls are retried according to
+//! Clients and workers share a connection. It reconnects by itself (`dial.rs`); calls are retried according to
 //! [`retry`](super::retry). Only large requests are compressed: gzip on all messages would cost a worker most of its
 //! CPU time.
 
+mod dial;
+mod endpoint;
+pub(super) mod headers;
+mod transport;
+
 use std::any::Any;
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use abide_protos::payload_fields::PayloadFields;
 use abide_protos::prost::bytes::Bytes;
 use abide_protos::temporal::api::workflowservice::v1::GetSystemInfoRequest;
 use abide_protos::temporal::api::workflowservice::v1::get_system_info_response::Capabilities;
+use tokio::sync::OnceCell;
 use tokio::time::Instant;
 use tonic::client::Grpc;
 use tonic::codec::CompressionEncoding;
+use tonic::codegen::StdError;
 use tonic::codegen::http::uri::PathAndQuery;
-use tonic::codegen::{StdError, http};
-use tonic::metadata::{Ascii, MetadataKey, MetadataMap, MetadataValue};
-use tonic::transport::channel::ResponseFuture;
-use tonic::transport::{Channel, Endpoint};
+use tonic::metadata::MetadataMap;
 use tower_service::Service;
 
-use super::broken_answer::NotGrpc;
+use self::dial::{Network, Watch};
+use self::headers::{bearer, entry, metadata};
+use self::transport::Transport;
+pub(crate) use self::transport::{HttpRequest, HttpResponse};
+use super::call_options::CallOptions;
 use super::eager::EagerWorkers;
 use super::errors::ConnectError;
 use super::options::{ClientOptions, TlsOptions};
@@ -44,18 +50,15 @@ use crate::plugin::Plugins;
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// The server answers a long poll after at most 60 s.
 pub(crate) const LONG_POLL_TIMEOUT: Duration = Duration::from_secs(70);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time after which a call that is still being retried is logged.
 const QUIET_FOR: Duration = Duration::from_secs(10);
+/// gRPC has no timeout of zero.
+const SHORTEST_TIMEOUT: Duration = Duration::from_millis(1);
 const SYSTEM_INFO_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_RESPONSE_BYTES: usize = 128 * 1024 * 1024;
 /// Request size in bytes from which on requests are compressed. Smaller ones travel faster over loopback or a data
 /// centre's network than gzip compresses them; larger ones are usually JSON, which compresses well.
 const COMPRESS_FROM_BYTES: usize = 32 * 1024;
-
-type HttpRequest = http::Request<tonic::body::Body>;
-type HttpResponse = http::Response<tonic::body::Body>;
-type HttpFuture = Pin<Box<dyn Future<Output = Result<HttpResponse, StdError>> + Send>>;
 
 /// A connection to a Temporal server, cheap to clone.
 ///
@@ -65,17 +68,23 @@ pub struct Connection {
     inner: Arc<Inner>,
     /// True if calls over this clone go past the interceptors.
     is_direct: bool,
+    /// The options of calls over this clone, if they are not the usual ones.
+    call_options: Option<Arc<CallOptions>>,
 }
 
 struct Inner {
-    transport: Transport,
-    /// True if the client presents a TLS certificate to the server.
-    shows_certificate: bool,
-    metadata: MetadataMap,
+    /// Replaced when the network or the certificates change. Calls that are under way keep the old one.
+    transport: RwLock<Transport>,
+    /// What is needed to connect again; `None` if the server runs in this process.
+    network: Option<Mutex<Network>>,
+    /// Asks again for the addresses of the server's name.
+    watch: OnceLock<Watch>,
+    metadata: RwLock<MetadataMap>,
     address: String,
     namespace: String,
     identity: String,
-    capabilities: Capabilities,
+    /// Read before the first call.
+    capabilities: OnceCell<Capabilities>,
     data_converter: DataConverter,
     metrics: Metrics,
     request_metrics: RequestMetrics,
@@ -99,29 +108,25 @@ impl Connection {
     /// # Errors
     /// Returns an error if an option is invalid, or no Temporal server answers at the address.
     pub(crate) async fn connect(options: &ClientOptions) -> Result<Self, ConnectError> {
+        let connection = Self::lazy(options)?;
+        connection.read_capabilities().await?;
+        Ok(connection)
+    }
+
+    /// Makes a connection that connects when the first call is made.
+    ///
+    /// # Errors
+    /// Returns an error if an option is invalid, or no tokio runtime is running.
+    pub(crate) fn lazy(options: &ClientOptions) -> Result<Self, ConnectError> {
         let options = &options.with_plugins()?;
         let (address, tls) = options.endpoint()?;
-        let shows_certificate = tls.as_ref().is_some_and(|tls| tls.client_identity.is_some());
-        let endpoint = endpoint(&address, tls)?;
-        let inner = Inner {
-            transport: Transport::Channel(endpoint.connect_lazy()),
-            shows_certificate,
-            metadata: metadata(options)?,
-            address,
-            namespace: options.namespace.clone(),
-            identity: options.identity.clone().unwrap_or_else(default_identity),
-            capabilities: Capabilities::default(),
-            data_converter: options.data_converter.clone(),
-            metrics: options.metrics.clone(),
-            request_metrics: RequestMetrics::new(&options.metrics, &options.namespace),
-            interceptors: options.interceptors.clone(),
-            plugins: options.plugins.clone(),
-            eager_workers: EagerWorkers::default(),
-            worker_commands: Arc::new(WorkerCommands::new()),
-            compression_refused: AtomicBool::new(false),
-            attached: OnceLock::new(),
-        };
-        inner.with_capabilities().await
+        let network = Network::new(&address, tls, options.http_proxy.clone())?;
+        let transport = Transport::Channel(network.channel()?);
+        let inner = Arc::new(Inner::new(options, transport, address, Some(network))?);
+        if let Some(watch) = Watch::over(&inner, dial::LOOKUP_EVERY) {
+            let _ = inner.watch.set(watch);
+        }
+        Ok(Self::over(inner))
     }
 
     /// Connects to a service in this process, such as the embedded server of `abide-testing`.
@@ -136,31 +141,107 @@ impl Connection {
         S::Future: Send + 'static,
     {
         let options = &options.with_plugins()?;
-        let inner = Inner {
-            transport: Transport::InProcess(Arc::new(service)),
-            shows_certificate: false,
-            metadata: metadata(options)?,
-            address: "(in process)".to_string(),
-            namespace: options.namespace.clone(),
-            identity: options.identity.clone().unwrap_or_else(default_identity),
-            capabilities: Capabilities::default(),
-            data_converter: options.data_converter.clone(),
-            metrics: options.metrics.clone(),
-            request_metrics: RequestMetrics::new(&options.metrics, &options.namespace),
-            interceptors: options.interceptors.clone(),
-            plugins: options.plugins.clone(),
-            eager_workers: EagerWorkers::default(),
-            worker_commands: Arc::new(WorkerCommands::new()),
-            compression_refused: AtomicBool::new(true),
-            attached: OnceLock::new(),
+        let transport = Transport::InProcess(Arc::new(service));
+        let connection = Self::over(Arc::new(Inner::new(options, transport, "(in process)".to_string(), None)?));
+        connection.read_capabilities().await?;
+        Ok(connection)
+    }
+
+    fn over(inner: Arc<Inner>) -> Self {
+        Self { inner, is_direct: false, call_options: None }
+    }
+
+    async fn read_capabilities(&self) -> Result<(), ConnectError> {
+        let inner = &self.inner;
+        let shows_certificate = inner.network.as_ref().is_some_and(|network| lock(network).shows_certificate());
+        let known = inner.known_capabilities(self.call_options.as_deref()).await;
+        known.map_err(|error| ConnectError::unreachable(&inner.address, shows_certificate, error))
+    }
+
+    /// Replaces the API key of all later calls over this connection and its clones: those of its clients, handles and
+    /// workers. Calls that are under way keep the old key.
+    ///
+    /// Keys expire. A program that reads its key from a file or from a secret store calls this when the key changes.
+    ///
+    /// # Errors
+    /// Returns an error if the key is empty or no header can hold it, or if others could read it because the connection is
+    /// not encrypted and [`api_key_without_tls`](ClientOptions::api_key_without_tls) did not allow that.
+    pub fn set_api_key(&self, key: &str) -> Result<(), ConnectError> {
+        let key_is_set = self.metadata().contains_key("authorization");
+        let is_readable = self.inner.network.as_ref().is_some_and(|network| !lock(network).is_encrypted());
+        // An unencrypted connection that has a key already was allowed to have one.
+        if is_readable && !key_is_set {
+            return Err(ConnectError::invalid(format!(
+                "the connection to `{}` is not encrypted, so others on the network could read the API key; connect with \
+                 TLS, or allow the unencrypted key with `api_key_without_tls(..)` when you connect",
+                self.inner.address
+            )));
+        }
+        let bearer = bearer(key)?;
+        self.inner.metadata.write().unwrap_or_else(PoisonError::into_inner).insert("authorization", bearer);
+        Ok(())
+    }
+
+    /// Replaces one piece of [metadata](ClientOptions::rpc_metadata) of all later calls over this connection and its
+    /// clones.
+    ///
+    /// # Errors
+    /// Returns an error if the name or the value is not valid in a gRPC header.
+    pub fn set_rpc_metadata(&self, name: &str, value: &str) -> Result<(), ConnectError> {
+        let (name, value) = entry(name, value).map_err(ConnectError::invalid)?;
+        self.inner.metadata.write().unwrap_or_else(PoisonError::into_inner).insert(name, value);
+        Ok(())
+    }
+
+    /// Replaces the certificates of this connection and its clones, before they expire. Later calls use a new network
+    /// connection; calls that are under way end over the old one.
+    ///
+    /// # Errors
+    /// Returns an error if a setting is invalid, or the connection is not encrypted. The old settings then stay.
+    pub fn set_tls(&self, tls: TlsOptions) -> Result<(), ConnectError> {
+        let Some(network) = self.inner.network.as_ref().filter(|network| lock(network).is_encrypted()) else {
+            return Err(ConnectError::invalid(format!(
+                "the connection to `{}` is not encrypted, so its certificates cannot be replaced; connect with TLS",
+                self.inner.address
+            )));
         };
-        inner.with_capabilities().await
+        let changed = lock(network).with_tls(tls);
+        let channel = changed.channel()?;
+        *lock(network) = changed;
+        self.inner.set_transport(Transport::Channel(channel));
+        Ok(())
+    }
+
+    /// Returns a connection whose calls have these options.
+    pub(super) fn with_call_options(&self, options: CallOptions) -> Self {
+        Self { call_options: Some(Arc::new(options)), ..self.clone() }
+    }
+
+    /// Sends a request past all that Abide adds to calls, except for the metadata.
+    pub(crate) async fn send_raw(&self, mut request: HttpRequest) -> Result<HttpResponse, StdError> {
+        let mut metadata = self.metadata();
+        if let Some(options) = &self.call_options {
+            options.add_to(&mut metadata)?;
+        }
+        for (name, value) in &metadata.into_headers() {
+            // What the caller has set stays.
+            if !request.headers().contains_key(name) {
+                request.headers_mut().insert(name, value.clone());
+            }
+        }
+        let mut transport = self.inner.transport();
+        poll_fn(|cx| transport.poll_ready(cx)).await?;
+        transport.call(request).await
+    }
+
+    fn metadata(&self) -> MetadataMap {
+        self.inner.metadata.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Returns this connection without its interceptors, for a test environment's own calls.
     #[doc(hidden)]
     pub fn without_interceptors(&self) -> Self {
-        Self { inner: Arc::clone(&self.inner), is_direct: true }
+        Self { is_direct: true, ..self.clone() }
     }
 
     /// Returns the interceptors of calls over this connection, outermost first.
@@ -189,7 +270,7 @@ impl Connection {
     /// Returns true if the server runs in this process.
     #[cfg(feature = "worker")]
     pub(crate) fn is_in_process(&self) -> bool {
-        matches!(self.inner.transport, Transport::InProcess(_))
+        self.inner.network.is_none()
     }
 
     /// Returns the client's namespace.
@@ -212,9 +293,10 @@ impl Connection {
         &self.inner.metrics
     }
 
-    /// Returns the server's capabilities. A server that does not report any counts as having none.
-    pub(crate) fn capabilities(&self) -> &Capabilities {
-        &self.inner.capabilities
+    /// Returns the server's capabilities. A server that does not report any counts as having none, as does one that
+    /// nobody has called yet.
+    pub(crate) fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities.get().copied().unwrap_or_default()
     }
 
     /// Returns the workers that may take the first tasks of workflows started over this connection.
@@ -262,7 +344,8 @@ impl Connection {
 
     /// Calls once, without retries.
     pub(crate) async fn call_once<R: Rpc>(&self, request: R) -> Result<R::Response, RpcError> {
-        self.inner.attempt::<R>(request.encode_to_vec().into(), CALL_TIMEOUT, RequestKind::Short).await
+        let timeout = self.call_timeout(Duration::ZERO);
+        self.attempt::<R>(request.encode_to_vec().into(), timeout, RequestKind::Short).await
     }
 
     /// Makes one long poll, which the server answers within 70 s at the latest.
@@ -275,13 +358,30 @@ impl Connection {
 
     /// Like [`long_poll`](Self::long_poll), answered a little before `time` has passed.
     pub(crate) async fn long_poll_within<R: Rpc>(&self, request: R, time: Duration) -> Result<R::Response, RpcError> {
-        self.inner.attempt::<R>(request.encode_to_vec().into(), time, RequestKind::LongPoll).await
+        self.attempt::<R>(request.encode_to_vec().into(), time, RequestKind::LongPoll).await
+    }
+
+    /// Returns the time for the next attempt of a call that began this long ago.
+    fn call_timeout(&self, elapsed: Duration) -> Duration {
+        let limit = self.call_options.as_ref().and_then(|options| options.timeout);
+        limit.map_or(CALL_TIMEOUT, |limit| limit.saturating_sub(elapsed).max(SHORTEST_TIMEOUT))
+    }
+
+    async fn attempt<R: Rpc>(
+        &self,
+        encoded: Bytes,
+        timeout: Duration,
+        kind: RequestKind,
+    ) -> Result<R::Response, RpcError> {
+        let options = self.call_options.as_deref();
+        self.inner.known_capabilities(options).await?;
+        self.inner.attempt::<R>(encoded, timeout, kind, options).await
     }
 
     /// Returns true if a retry may soon succeed.
     pub(crate) fn is_transient(&self, error: &RpcError) -> bool {
         // A server that distinguishes bugs from temporary errors reports the latter under other codes.
-        error.is_transient(!self.inner.capabilities.internal_error_differentiation)
+        error.is_transient(!self.capabilities().internal_error_differentiation)
     }
 }
 
@@ -294,7 +394,9 @@ pub(crate) async fn call_over<R: Rpc>(
     connection: impl Fn() -> Connection,
     request: R,
 ) -> Result<R::Response, RpcError> {
-    repeat(connection, request, RetrySchedule::CALL, Connection::is_transient, || false).await
+    let options = connection().call_options;
+    let schedule = options.map_or(RetrySchedule::CALL, |options| options.schedule());
+    repeat(connection, request, schedule, Connection::is_transient, || false).await
 }
 
 /// Calls until the server has accepted or refused the request, the time has passed, or the caller gives up. For calls
@@ -325,7 +427,8 @@ async fn repeat<R: Rpc>(
     let (mut backoff, mut told) = (None, false);
     loop {
         let connection = connection();
-        let error = match connection.inner.attempt::<R>(encoded.clone(), CALL_TIMEOUT, RequestKind::Short).await {
+        let timeout = connection.call_timeout(started.elapsed());
+        let error = match connection.attempt::<R>(encoded.clone(), timeout, RequestKind::Short).await {
             Ok(response) => return Ok(response),
             Err(error) if may_pass(&connection, &error) => error,
             Err(error) => return Err(error),
@@ -355,16 +458,63 @@ impl std::fmt::Debug for Connection {
 }
 
 impl Inner {
-    async fn with_capabilities(mut self) -> Result<Connection, ConnectError> {
-        let request = Bytes::new();
-        self.capabilities =
-            match self.attempt::<GetSystemInfoRequest>(request, SYSTEM_INFO_TIMEOUT, RequestKind::Short).await {
-                Ok(response) => response.capabilities.unwrap_or_default(),
+    fn new(
+        options: &ClientOptions,
+        transport: Transport,
+        address: String,
+        network: Option<Network>,
+    ) -> Result<Self, ConnectError> {
+        Ok(Self {
+            compression_refused: AtomicBool::new(network.is_none()),
+            transport: RwLock::new(transport),
+            network: network.map(Mutex::new),
+            watch: OnceLock::new(),
+            metadata: RwLock::new(metadata(options)?),
+            address,
+            namespace: options.namespace.clone(),
+            identity: options.identity.clone().unwrap_or_else(default_identity),
+            capabilities: OnceCell::new(),
+            data_converter: options.data_converter.clone(),
+            metrics: options.metrics.clone(),
+            request_metrics: RequestMetrics::new(&options.metrics, &options.namespace),
+            interceptors: options.interceptors.clone(),
+            plugins: options.plugins.clone(),
+            eager_workers: EagerWorkers::default(),
+            worker_commands: Arc::new(WorkerCommands::new()),
+            attached: OnceLock::new(),
+        })
+    }
+
+    fn transport(&self) -> Transport {
+        self.transport.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_transport(&self, transport: Transport) {
+        *self.transport.write().unwrap_or_else(PoisonError::into_inner) = transport;
+    }
+
+    /// Reads the server's capabilities, unless they are known.
+    async fn known_capabilities(&self, options: Option<&CallOptions>) -> Result<(), RpcError> {
+        if self.capabilities.initialized() {
+            return Ok(());
+        }
+        let read = || async {
+            let answered = self.send::<GetSystemInfoRequest>(
+                Bytes::new(),
+                SYSTEM_INFO_TIMEOUT,
+                RequestKind::Short,
+                options,
+                false,
+            );
+            match answered.await {
+                Ok(response) => Ok(response.capabilities.unwrap_or_default()),
                 // Old servers do not have this method.
-                Err(error) if error.is_unimplemented() => Capabilities::default(),
-                Err(error) => return Err(ConnectError::unreachable(&self.address, self.shows_certificate, error)),
-            };
-        Ok(Connection { inner: Arc::new(self), is_direct: false })
+                Err(error) if error.is_unimplemented() => Ok(Capabilities::default()),
+                Err(error) => Err(error),
+            }
+        };
+        // Boxed, because every call would otherwise have room for it.
+        Box::pin(self.capabilities.get_or_try_init(read)).await.map(|_| ())
     }
 
     async fn attempt<R: Rpc>(
@@ -372,15 +522,16 @@ impl Inner {
         encoded: Bytes,
         timeout: Duration,
         kind: RequestKind,
+        options: Option<&CallOptions>,
     ) -> Result<R::Response, RpcError> {
         let compress = encoded.len() >= COMPRESS_FROM_BYTES && !self.compression_refused.load(Ordering::Relaxed);
-        match self.send::<R>(encoded.clone(), timeout, kind, compress).await {
+        match self.send::<R>(encoded.clone(), timeout, kind, options, compress).await {
             Err(error) if compress && error.is_compression_refused() => {
                 tracing::warn!(address = self.address, %error,
                 "the server does not accept gzip; requests are sent uncompressed from now on"
                 );
                 self.compression_refused.store(true, Ordering::Relaxed);
-                self.send::<R>(encoded, timeout, kind, false).await
+                self.send::<R>(encoded, timeout, kind, options, false).await
             }
             answered => answered,
         }
@@ -391,16 +542,21 @@ impl Inner {
         encoded: Bytes,
         timeout: Duration,
         kind: RequestKind,
+        options: Option<&CallOptions>,
         compress: bool,
     ) -> Result<R::Response, RpcError> {
-        let mut grpc = Grpc::new(self.transport.clone()).max_decoding_message_size(MAX_RESPONSE_BYTES);
+        let mut metadata = self.metadata.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(options) = options {
+            options.add_to(&mut metadata).map_err(|text| RpcError::invalid(R::NAME, text))?;
+        }
+        let mut grpc = Grpc::new(self.transport()).max_decoding_message_size(MAX_RESPONSE_BYTES);
         if compress {
             // Responses are compressed only if the request was: servers use the request's encoding for both.
             grpc = grpc.send_compressed(CompressionEncoding::Gzip).accept_compressed(CompressionEncoding::Gzip);
         }
         let codec = EncodedCodec::<R::Response>::new(encoded.len());
         let mut request = tonic::Request::new(encoded);
-        *request.metadata_mut() = self.metadata.clone();
+        *request.metadata_mut() = metadata;
         request.set_timeout(timeout);
         let answered = async {
             grpc.ready().await.map_err(|error| tonic::Status::unavailable(error.to_string()))?;
@@ -415,153 +571,20 @@ impl Inner {
             Err(status) => {
                 let error = RpcError::from_status(R::NAME, &status);
                 counted.ended(Some(error.code_for_metrics(&status)));
-                Err(if matches!(self.transport, Transport::Channel(_)) { error.at(&self.address) } else { error })
+                Err(if self.network.is_some() { error.at(&self.address) } else { error })
             }
         }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Waits within a client call; workflow code never gets here.
 #[expect(clippy::disallowed_methods, reason = "retries of calls wait in real time, outside workflow code")]
 pub(crate) async fn sleep(time: Duration) {
     tokio::time::sleep(time).await;
-}
-
-fn endpoint(address: &str, tls: Option<TlsOptions>) -> Result<Endpoint, ConnectError> {
-    let invalid = |error: &dyn std::error::Error| {
-        let address = address.escape_debug();
-        ConnectError::invalid(format!("`{address}` is not the address of a server ({error}); expected `host:port`"))
-    };
-    let endpoint = Endpoint::from_shared(address.to_string())
-        .map_err(|error| invalid(&error))?
-        .connect_timeout(CONNECT_TIMEOUT)
-        .tcp_nodelay(true)
-        .http2_keep_alive_interval(Duration::from_secs(30))
-        .keep_alive_timeout(Duration::from_secs(15))
-        .keep_alive_while_idle(true);
-    match tls {
-        Some(tls) => with_tls(endpoint, tls),
-        None => Ok(endpoint),
-    }
-}
-
-#[cfg(feature = "tls")]
-fn with_tls(endpoint: Endpoint, tls: TlsOptions) -> Result<Endpoint, ConnectError> {
-    use tonic::transport::{Certificate, ClientTlsConfig, Identity};
-
-    let mut config = ClientTlsConfig::new();
-    config = match tls.server_ca_cert {
-        Some(pem) if !has_certificate(&pem) => {
-            return Err(ConnectError::invalid(format!(
-                "the {} bytes of `TlsOptions::server_ca_cert` (TEMPORAL_TLS_SERVER_CA_CERT_PATH or _DATA) hold no \
-                 certificate; expected PEM text with `-----BEGIN CERTIFICATE-----`: the content of the file, not its \
-                 path",
-                pem.len()
-            )));
-        }
-        Some(pem) => config.ca_certificate(Certificate::from_pem(pem)),
-        None => config.with_native_roots(),
-    };
-    if let Some((cert, key)) = tls.client_identity {
-        config = config.identity(Identity::from_pem(cert, key));
-    }
-    if let Some(name) = tls.server_name {
-        config = config.domain_name(name);
-    }
-    endpoint.tls_config(config).map_err(|error| {
-        let cause = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
-        ConnectError::invalid(format!("the TLS settings cannot be used: {}{cause}", expected_of_tls(&cause)))
-    })
-}
-
-/// Names the setting that the transport's error is about.
-#[cfg(feature = "tls")]
-fn expected_of_tls(cause: &str) -> &'static str {
-    if cause.contains("dns name") {
-        "expected `TlsOptions::server_name` (TEMPORAL_TLS_SERVER_NAME) to be a name such as `temporal.example`: "
-    } else if cause.contains("private key") {
-        "expected the key of `TlsOptions::client_identity` (TEMPORAL_TLS_CLIENT_KEY_PATH) as PEM: "
-    } else {
-        "expected certificates and keys as PEM: "
-    }
-}
-
-/// A PEM text without a certificate would trust none, and every server would be rejected as untrusted.
-#[cfg(feature = "tls")]
-fn has_certificate(pem: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(pem);
-    let begin =
-        ["-----BEGIN CERTIFICATE-----", "-----BEGIN TRUSTED CERTIFICATE-----", "-----BEGIN X509 CERTIFICATE-----"];
-    begin.iter().any(|begin| text.contains(begin))
-}
-
-#[cfg(not(feature = "tls"))]
-fn with_tls(_: Endpoint, _: TlsOptions) -> Result<Endpoint, ConnectError> {
-    Err(ConnectError::invalid(
-        "TLS is requested, but this program was built without it; enable the feature `tls` of `abide`",
-    ))
-}
-
-/// Returns the headers of every call.
-fn metadata(options: &ClientOptions) -> Result<MetadataMap, ConnectError> {
-    let mut metadata = MetadataMap::new();
-    metadata.insert("client-name", MetadataValue::from_static("abide"));
-    metadata.insert("client-version", MetadataValue::from_static(env!("CARGO_PKG_VERSION")));
-    // Without this header, the server reports a retried or repeated run as continued as new.
-    metadata.insert("supported-features", MetadataValue::from_static("follows-next-run-id"));
-    check_names(options)?;
-    metadata.insert("temporal-namespace", header_value("the namespace", &options.namespace)?);
-    for (name, value) in &options.rpc_metadata {
-        let key: MetadataKey<Ascii> = name.parse().map_err(|_| {
-            ConnectError::invalid(format!(
-                "`{}` is not a valid name of a header in `rpc_metadata`; expected lower-case letters, digits, `-` and \
-                 `_`, not the prefix `grpc-`, and not the suffix `-bin`",
-                name.escape_debug()
-            ))
-        })?;
-        metadata.insert(key, header_value(&format!("the value of the header `{name}`"), value)?);
-    }
-    if let Some(key) = &options.api_key {
-        let mut bearer = header_value("the API key", &format!("Bearer {}", key.trim()))?;
-        bearer.set_sensitive(true);
-        metadata.insert("authorization", bearer);
-    }
-    Ok(metadata)
-}
-
-/// Refuses settings that the server would take for missing ones, or the protocol for its own.
-fn check_names(options: &ClientOptions) -> Result<(), ConnectError> {
-    if options.namespace.is_empty() {
-        return Err(ConnectError::invalid(
-            "the namespace is empty; expected the name of a namespace, or leave the option out for `default`",
-        ));
-    }
-    if options.identity.as_ref().is_some_and(|identity| identity.is_empty()) {
-        return Err(ConnectError::invalid(
-            "the client's identity is empty; expected a name for histories, or leave the option out for `pid@hostname`",
-        ));
-    }
-    if options.api_key.as_ref().is_some_and(|key| key.trim().is_empty()) {
-        return Err(ConnectError::invalid(
-            "the API key is empty; expected the key, or leave the option out to connect without one",
-        ));
-    }
-    match options.rpc_metadata.iter().find(|(name, _)| name.starts_with("grpc-")) {
-        None => Ok(()),
-        Some((name, _)) => Err(ConnectError::invalid(format!(
-            "`{}` in `rpc_metadata` begins with `grpc-`, which gRPC reserves; choose another name",
-            name.escape_debug()
-        ))),
-    }
-}
-
-/// The error does not show the value, because it may be a secret.
-fn header_value(what: &str, value: &str) -> Result<MetadataValue<Ascii>, ConnectError> {
-    value.parse().map_err(|_| {
-        ConnectError::invalid(format!(
-            "{what} has characters that a gRPC header cannot hold; expected visible ASCII characters"
-        ))
-    })
 }
 
 /// Returns `pid@hostname`, as in other SDKs.
@@ -574,70 +597,6 @@ fn default_identity() -> String {
 pub(crate) fn host_name() -> String {
     let host = std::env::var("HOSTNAME").or_else(|_| std::fs::read_to_string("/etc/hostname")).unwrap_or_default();
     host.trim().to_string()
-}
-
-/// The destination of requests.
-#[derive(Clone)]
-enum Transport {
-    Channel(Channel),
-    InProcess(Arc<dyn InProcess>),
-}
-
-trait InProcess: Send + Sync {
-    fn call(&self, request: HttpRequest) -> HttpFuture;
-}
-
-impl<S> InProcess for S
-where
-    S: Service<HttpRequest, Response = HttpResponse> + Clone + Send + Sync + 'static,
-    S::Error: Into<StdError>,
-    S::Future: Send + 'static,
-{
-    fn call(&self, request: HttpRequest) -> HttpFuture {
-        let mut service = self.clone();
-        Box::pin(async move {
-            poll_fn(|cx| service.poll_ready(cx)).await.map_err(Into::into)?;
-            Service::call(&mut service, request).await.map_err(Into::into)
-        })
-    }
-}
-
-impl Service<HttpRequest> for Transport {
-    type Response = HttpResponse;
-    type Error = StdError;
-    type Future = TransportFuture;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), StdError>> {
-        match self {
-            Self::Channel(channel) => channel.poll_ready(cx).map_err(Into::into),
-            Self::InProcess(_) => Poll::Ready(Ok(())),
-        }
-    }
-
-    fn call(&mut self, request: HttpRequest) -> TransportFuture {
-        match self {
-            Self::Channel(channel) => TransportFuture::Channel(channel.call(request)),
-            Self::InProcess(service) => TransportFuture::InProcess(InProcess::call(&**service, request)),
-        }
-    }
-}
-
-/// A call in progress. The gRPC variant needs no extra box.
-enum TransportFuture {
-    Channel(ResponseFuture),
-    InProcess(HttpFuture),
-}
-
-impl Future for TransportFuture {
-    type Output = Result<HttpResponse, StdError>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let answered = match self.get_mut() {
-            Self::Channel(response) => Pin::new(response).poll(cx).map_err(StdError::from),
-            Self::InProcess(response) => response.as_mut().poll(cx),
-        };
-        answered.map(|answered| NotGrpc::check(answered?).map_err(Into::into))
-    }
 }
 
 #[cfg(test)]
