@@ -41,6 +41,8 @@ pub mod workflow;
 pub mod client;
 #[cfg(feature = "codec-server")]
 pub mod codec_server;
+#[cfg(feature = "external-storage")]
+pub mod external_storage;
 #[cfg(feature = "client")]
 pub mod plugin;
 #[cfg(feature = "client")]

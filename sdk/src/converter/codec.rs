@@ -78,6 +78,11 @@ pub(crate) struct CodecError {
 }
 
 impl CodecError {
+    /// The message goes into logs and to the server, so it is cut.
+    pub(super) fn new(text: String) -> Self {
+        Self { text: message(&text).into_owned() }
+    }
+
     /// Returns the error for a codec that has not returned in time.
     #[cfg(feature = "worker")]
     pub(crate) fn never_returned(what: &str, waited: std::time::Duration) -> Self {
@@ -147,6 +152,5 @@ pub(super) async fn run_codec(
         Ok(Err(error)) => format!("the payload codec failed to {what} {given} payloads: {error}"),
         Err(_) => format!("the payload codec panicked; it had {given} payloads to {what}"),
     };
-    // The codec's own message goes into logs and to the server, too, so it is cut.
-    Err(CodecError { text: message(&text).into_owned() })
+    Err(CodecError::new(text))
 }

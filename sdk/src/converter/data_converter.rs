@@ -11,6 +11,7 @@ use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
 
 use super::codec::{AnyCodec, CodecError, Direction, PayloadCodec, run_codec};
 use super::payload::RawPayload;
+use super::storage::{ExternalStorage, is_reference, not_configured, take_marker};
 use crate::failure::{Failure, FailureConverter, converted_failure, encode_common_attributes};
 
 /// Converts values and errors between user code and the server (Temporal's `DataConverter`), with payload codecs and a
@@ -47,13 +48,14 @@ struct Inner {
     headers: bool,
     common_attributes: bool,
     failures: Option<Arc<dyn FailureConverter>>,
+    storage: Option<ExternalStorage>,
 }
 
 /// The codecs' work on the payloads of one message. It owns the payloads, so it can run elsewhere.
 pub(crate) type CodecWork = Pin<Box<dyn Future<Output = CodedPayloads> + Send>>;
 
 /// The outcome of encoding or decoding payloads.
-pub(crate) type CodedPayloads = Result<Vec<RawPayload>, CodecError>;
+pub(crate) type CodedPayloads = Result<Vec<Payload>, CodecError>;
 
 impl DataConverter {
     /// Creates the default converter: payloads are sent unencoded, and errors become failures as described at
@@ -90,6 +92,12 @@ impl DataConverter {
         self.changed(|inner| inner.failures = Some(Arc::new(converter)))
     }
 
+    /// Stores large payloads outside of Temporal, after the codecs, and retrieves them again. Default: all payloads are
+    /// sent to the server, and a reference to a payload that is stored elsewhere is an error (TMPRL1105).
+    pub fn external_storage(self, storage: ExternalStorage) -> Self {
+        self.changed(|inner| inner.storage = Some(storage))
+    }
+
     fn changed(self, change: impl FnOnce(&mut Inner)) -> Self {
         let mut inner = self.inner.map(Arc::unwrap_or_clone).unwrap_or_default();
         change(&mut inner);
@@ -123,10 +131,17 @@ impl DataConverter {
         self.inner.as_ref()?.failures.as_deref()
     }
 
-    /// Returns true if payloads are encoded.
+    /// Returns true if payloads are encoded, or stored elsewhere.
     #[cfg(feature = "worker")]
     pub(crate) fn has_codecs(&self) -> bool {
-        self.inner.as_ref().is_some_and(|inner| !inner.codecs.is_empty())
+        self.inner.as_ref().is_some_and(|inner| inner.changes_payloads())
+    }
+
+    /// Returns the kinds of the drivers of external storage.
+    #[cfg(feature = "worker")]
+    pub(crate) fn storage_kinds(&self) -> impl Iterator<Item = &str> {
+        let storage = self.inner.as_ref().and_then(|inner| inner.storage.as_ref());
+        storage.map(ExternalStorage::kinds).into_iter().flatten()
     }
 
     /// Encodes or decodes payloads that are not part of a message.
@@ -164,7 +179,7 @@ impl DataConverter {
         F: Future<Output = CodedPayloads> + Send,
     {
         let Some(inner) = &self.inner else { return Ok(()) };
-        if !inner.common_attributes && inner.codecs.is_empty() {
+        if !inner.common_attributes && !inner.changes_payloads() {
             return Ok(());
         }
         each_failure(message, |failure| encode_common_attributes(failure, inner.common_attributes));
@@ -212,6 +227,10 @@ impl DataConverter {
 }
 
 impl Inner {
+    fn changes_payloads(&self) -> bool {
+        !self.codecs.is_empty() || self.storage.is_some()
+    }
+
     async fn code<M, F>(
         self: &Arc<Self>,
         message: &mut M,
@@ -222,7 +241,7 @@ impl Inner {
         M: PayloadFields + Send + ?Sized,
         F: Future<Output = CodedPayloads> + Send,
     {
-        if self.codecs.is_empty() {
+        if !self.changes_payloads() {
             return Ok(());
         }
         let mut fields = Fields::payloads(self.headers);
@@ -243,27 +262,75 @@ impl Inner {
 
     async fn code_payloads<F: Future<Output = CodedPayloads> + Send>(
         self: &Arc<Self>,
-        slots: Vec<&mut Payload>,
+        mut slots: Vec<&mut Payload>,
         direction: Direction,
         run: impl FnOnce(CodecWork) -> F + Send,
     ) -> Result<(), CodecError> {
-        let (mut payloads, mut external) = (Vec::with_capacity(slots.len()), Vec::new());
-        let mut emptied = Vec::with_capacity(slots.len());
-        for slot in slots {
-            let payload = std::mem::take(slot);
-            external.push(payload.external_payloads);
-            payloads.push(RawPayload { metadata: payload.metadata.into_iter().collect(), data: payload.data });
-            emptied.push(slot);
-        }
+        let payloads = slots.iter_mut().map(|slot| std::mem::take(&mut **slot)).collect();
         let this = Arc::clone(self);
-        let payloads = run(Box::pin(async move { this.run_codecs(payloads, direction).await })).await?;
-        for ((slot, coded), external_payloads) in emptied.into_iter().zip(payloads).zip(external) {
-            *slot = Payload { metadata: coded.metadata.into_iter().collect(), data: coded.data, external_payloads };
+        let work = async move {
+            match direction {
+                Direction::Encode => this.encode_all(payloads).await,
+                Direction::Decode => this.decode_all(payloads).await,
+            }
+        };
+        let payloads = run(Box::pin(work)).await?;
+        for (slot, payload) in slots.into_iter().zip(payloads) {
+            *slot = payload;
         }
         Ok(())
     }
 
-    async fn run_codecs(&self, mut payloads: Vec<RawPayload>, direction: Direction) -> CodedPayloads {
+    async fn encode_all(&self, payloads: Vec<Payload>) -> CodedPayloads {
+        let mut payloads = self.codecs_over(payloads, Direction::Encode).await?;
+        if let Some(storage) = &self.storage {
+            storage.store(&mut payloads).await?;
+        }
+        Ok(payloads)
+    }
+
+    async fn decode_all(&self, mut payloads: Vec<Payload>) -> CodedPayloads {
+        // Other SDKs may write references that their codec has encoded.
+        for payload in &mut payloads {
+            if take_marker(payload) {
+                let decoded = self.codecs_over(vec![std::mem::take(payload)], Direction::Decode).await?;
+                *payload = decoded.into_iter().next().unwrap_or_default();
+            }
+        }
+        match &self.storage {
+            Some(storage) => storage.retrieve(&mut payloads).await?,
+            None => {
+                if let Some(reference) = payloads.iter().find(|payload| is_reference(payload)) {
+                    return Err(CodecError::new(not_configured(reference)));
+                }
+            }
+        }
+        self.codecs_over(payloads, Direction::Decode).await
+    }
+
+    async fn codecs_over(&self, payloads: Vec<Payload>, direction: Direction) -> CodedPayloads {
+        if self.codecs.is_empty() {
+            return Ok(payloads);
+        }
+        let (mut raw, mut external) = (Vec::with_capacity(payloads.len()), Vec::with_capacity(payloads.len()));
+        for payload in payloads {
+            external.push(payload.external_payloads);
+            raw.push(RawPayload { metadata: payload.metadata.into_iter().collect(), data: payload.data });
+        }
+        let coded = self.run_codecs(raw, direction).await?;
+        let rebuilt = coded.into_iter().zip(external).map(|(coded, external_payloads)| Payload {
+            metadata: coded.metadata.into_iter().collect(),
+            data: coded.data,
+            external_payloads,
+        });
+        Ok(rebuilt.collect())
+    }
+
+    async fn run_codecs(
+        &self,
+        mut payloads: Vec<RawPayload>,
+        direction: Direction,
+    ) -> Result<Vec<RawPayload>, CodecError> {
         for number in 0..self.codecs.len() {
             let codec = match direction {
                 Direction::Encode => &self.codecs[number],
@@ -283,6 +350,7 @@ impl fmt::Debug for DataConverter {
             .field("encode_headers", &inner.headers)
             .field("encode_common_attributes", &inner.common_attributes)
             .field("has_failure_converter", &inner.failures.is_some())
+            .field("external_storage", &inner.storage)
             .finish()
     }
 }

@@ -15,6 +15,8 @@
 //! A value that does not fit is described by type, position and kind of value. An error never shows the value itself,
 //! which a codec may hide from the server and from logs.
 //!
+//! Large payloads can be [stored elsewhere](ExternalStorage).
+//!
 //! A [`DataConverter`] transforms payloads on their way to and from the server, for example with a [`PayloadCodec`]
 //! that encrypts them.
 
@@ -27,6 +29,8 @@ mod misfit;
 mod payload;
 mod protobuf;
 mod raw_arguments;
+#[cfg_attr(not(feature = "client"), allow(dead_code, reason = "payloads are stored where messages come and go"))]
+mod storage;
 mod whole;
 
 pub use arguments::{PayloadReader, PayloadWriter};
@@ -36,6 +40,7 @@ pub use data_converter::DataConverter;
 pub use payload::{PayloadError, RawPayload, from_payload, to_payload};
 pub use protobuf::{Protobuf, ProtobufJson, ProtobufMessage};
 pub use raw_arguments::RawArguments;
+pub use storage::{ExternalStorage, StorageClaim, StorageDriver, StorageResult};
 
 #[cfg(feature = "client")]
 pub(crate) use codec::CodecError;

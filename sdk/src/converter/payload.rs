@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::misfit;
+use super::storage::{is_reference, not_configured};
 use super::whole::{from_whole, payload_of};
 use crate::bounded_text::{name, type_name};
 
@@ -172,6 +173,7 @@ pub fn from_payload<T: DeserializeOwned + 'static>(payload: &Payload) -> Result<
                 ))
             })
         }
+        Some(_) if is_reference(payload) => Err(PayloadError::new(not_configured(payload))),
         Some(JSON_PROTOBUF) => message(payload).unwrap_or_else(|| json(&payload.data)),
         Some(BINARY_PROTOBUF) => message(payload).unwrap_or_else(|| {
             Err(PayloadError::new(format!(

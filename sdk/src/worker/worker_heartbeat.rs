@@ -7,7 +7,9 @@ use std::time::{Duration, SystemTime};
 
 use abide_protos::temporal::api::deployment::v1::WorkerDeploymentVersion;
 use abide_protos::temporal::api::enums::v1::WorkerStatus;
-use abide_protos::temporal::api::worker::v1::{PluginInfo, WorkerHeartbeat, WorkerHostInfo, WorkerSlotsInfo};
+use abide_protos::temporal::api::worker::v1::{
+    PluginInfo, StorageDriverInfo, WorkerHeartbeat, WorkerHostInfo, WorkerSlotsInfo,
+};
 use abide_protos::temporal::api::workflowservice::v1::RecordWorkerHeartbeatRequest;
 
 use super::activity_tasks::ActivityWorker;
@@ -122,6 +124,7 @@ impl WorkerHeartbeats {
             heartbeat_time: Some(time_to_proto(now)),
             elapsed_since_last_heartbeat: since.map(to_proto),
             plugins: shared.options.plugins.iter().map(|name| plugin_info(name)).collect(),
+            drivers: shared.data_converter().storage_kinds().map(driver_info).collect(),
             ..Default::default()
         };
         if let Some(workflows) = &self.workflows {
@@ -148,6 +151,10 @@ impl WorkerHeartbeats {
         }
         heartbeat
     }
+}
+
+fn driver_info(kind: &str) -> StorageDriverInfo {
+    StorageDriverInfo { r#type: kind.to_string() }
 }
 
 fn plugin_info(name: &str) -> PluginInfo {

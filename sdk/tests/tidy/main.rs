@@ -50,6 +50,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("activity", &["activity"], &["vocabulary"]),
     ("client", &["client"], &["vocabulary", "codec_server", "plugin"]),
     ("codec_server", &["codec_server"], &["vocabulary"]),
+    ("external_storage", &["external_storage"], &["vocabulary"]),
     ("raw", &["raw"], &["vocabulary", "client"]),
     // Handlers of Nexus operations call the server through the worker's client.
     ("nexus", &["nexus"], &["vocabulary", "activity", "client"]),
@@ -71,6 +72,7 @@ const SHELLS: &[&str] = &[
     "sdk/src/replayer",
     "sdk/src/history/load.rs",
     "sdk/src/codec_server/",
+    "sdk/src/external_storage/",
     "sdk/src/raw.rs",
     "sdk/src/http_server.rs",
     "sdk/src/metrics/prometheus/",

@@ -38,12 +38,12 @@ fn sealing() -> DataConverter {
     DataConverter::new().codec(Seal).encode_common_attributes()
 }
 
-async fn client(arm: &Arm, converter: DataConverter) -> Result<Client, Box<dyn std::error::Error>> {
+pub(crate) async fn client(arm: &Arm, converter: DataConverter) -> Result<Client, Box<dyn std::error::Error>> {
     Ok(Client::connect(ClientOptions::new(arm.address()).data_converter(converter)).await?)
 }
 
 /// Returns true if stored data contains a word that only the user may know.
-fn is_told(history: &History) -> bool {
+pub(crate) fn is_told(history: &History) -> bool {
     history.events().iter().any(|event| event.encode_to_vec().windows(6).any(|part| part == b"secret"))
 }
 
@@ -115,46 +115,64 @@ impl Vault {
     }
 }
 
+/// Runs a workflow with payloads of every kind, and returns its histories as the server has them.
+pub(crate) async fn vault(
+    arm: &Arm,
+    converter: &DataConverter,
+    cached: usize,
+) -> Result<Vec<History>, Box<dyn std::error::Error>> {
+    let client = client(arm, converter.clone()).await?;
+    let worker = abide::worker::Worker::builder(&client, arm.queue()).workflow(Vault::run).workflow(fails);
+    let worker = worker.activities(echo).activities(second_time).max_cached_workflows(cached).build()?;
+    let expected = [
+        "input secret",
+        "half of the secret",
+        "secret failure (Vault): the secret reason and secret detail",
+        "signal secret",
+        "update secret",
+    ];
+    let body = async {
+        let start = client.start(Vault::run, "input secret".into()).id(arm.id()).task_queue(arm.queue());
+        let start = start.memo("kept", &"start secret".to_string()).static_details("secret details");
+        let handle = start.await?;
+        // A message that arrives together with a local activity or another message gives a different history.
+        let completed = "EVENT_TYPE_WORKFLOW_TASK_COMPLETED";
+        until_event(&handle, completed, 4).await?;
+        handle.signal(Vault::keep, "signal secret".into()).await?;
+        until_event(&handle, completed, 5).await?;
+        assert_eq!(handle.query(Vault::kept, ()).await?.len(), 4);
+        let told = handle.update(Vault::exchange, "update secret".into()).id("exchange").await?;
+        assert_eq!(told, "half of the secret");
+        assert_eq!(handle.result().await?, expected);
+        let memo = handle.describe().await?.info().memo::<String>("kept")?;
+        assert_eq!(memo.as_deref(), Some("start secret"));
+        let child = client.handle(fails, format!("{}-child", arm.id()));
+        let failure = child.result().await.expect_err("it fails");
+        assert_eq!(failure.to_string(), "the workflow failed: secret failure (Vault): the secret reason");
+        Ok::<_, Box<dyn std::error::Error>>(vec![handle.fetch_history().await?, child.fetch_history().await?])
+    };
+    let histories = Box::pin(worker.run_until(body)).await??;
+    for history in &histories {
+        let replayer = WorkflowReplayer::new().workflow(Vault::run).workflow(fails);
+        assert!(replayer.data_converter(converter.clone()).replay(history)?.same_outcome());
+    }
+    Ok(histories)
+}
+
+/// Returns the error of a replay of the vault without a data converter.
+pub(crate) fn unreadable(history: &History) -> String {
+    let replayer = WorkflowReplayer::new().workflow(Vault::run).workflow(fails);
+    replayer.replay(history).expect_err("it cannot be read").to_string()
+}
+
 #[tokio::test]
 async fn b131_a_server_stores_nothing_that_was_not_encoded() -> Outcome {
     for cached in [1000, 0] {
         compare("codecs", move |arm| async move {
-            let client = client(&arm, sealing()).await?;
-            let worker = abide::worker::Worker::builder(&client, arm.queue()).workflow(Vault::run).workflow(fails);
-            let worker = worker.activities(echo).activities(second_time).max_cached_workflows(cached).build()?;
-            let expected = [
-                "input secret",
-                "half of the secret",
-                "secret failure (Vault): the secret reason and secret detail",
-                "signal secret",
-                "update secret",
-            ];
-            let body = async {
-                let start = client.start(Vault::run, "input secret".into()).id(arm.id()).task_queue(arm.queue());
-                let start = start.memo("kept", &"start secret".to_string()).static_details("secret details");
-                let handle = start.await?;
-                // A message that arrives together with a local activity or another message gives a different history.
-                let completed = "EVENT_TYPE_WORKFLOW_TASK_COMPLETED";
-                until_event(&handle, completed, 4).await?;
-                handle.signal(Vault::keep, "signal secret".into()).await?;
-                until_event(&handle, completed, 5).await?;
-                assert_eq!(handle.query(Vault::kept, ()).await?.len(), 4);
-                let told = handle.update(Vault::exchange, "update secret".into()).id("exchange").await?;
-                assert_eq!(told, "half of the secret");
-                assert_eq!(handle.result().await?, expected);
-                let memo = handle.describe().await?.info().memo::<String>("kept")?;
-                assert_eq!(memo.as_deref(), Some("start secret"));
-                let child = client.handle(fails, format!("{}-child", arm.id()));
-                let failure = child.result().await.expect_err("it fails");
-                assert_eq!(failure.to_string(), "the workflow failed: secret failure (Vault): the secret reason");
-                Ok::<_, Box<dyn std::error::Error>>(vec![handle.fetch_history().await?, child.fetch_history().await?])
-            };
-            let histories = Box::pin(worker.run_until(body)).await??;
+            let histories = vault(&arm, &sealing(), cached).await?;
             for history in &histories {
                 assert!(!is_told(history), "{history}");
-                let replayer = WorkflowReplayer::new().workflow(Vault::run).workflow(fails);
-                assert!(replayer.replay(history).is_err(), "it cannot be read without the codec");
-                assert!(replayer.data_converter(sealing()).replay(history)?.same_outcome());
+                unreadable(history);
             }
             Ok(histories)
         })

@@ -26,6 +26,7 @@ mod dynamic;
 mod ends;
 mod event_groups;
 mod external;
+mod external_storage;
 mod headers;
 mod interceptors;
 mod lists;
