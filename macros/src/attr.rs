@@ -34,11 +34,11 @@ pub(crate) struct VersioningBehavior {
 
 const EXPECTED: &str = "expected `name = \"..\"`, the name on the wire";
 /// The options of the attributes that take more than a name.
-pub(crate) const OF_ACTIVITY: &str = "expected `name = \"..\"`, the name on the wire, `dynamic`, `auto_heartbeat`, a default option \
-                                      of its calls such as `start_to_close_timeout = mins(5)` or, for a function, \
+pub(crate) const OF_ACTIVITY: &str = "expected `name = \"..\"`, the name on the wire, `dynamic`, `blocking`, `auto_heartbeat`, a \
+                                      default option of its calls such as `start_to_close_timeout = mins(5)` or, for a function, \
                                       `definition = Name`, the name of the definition's type";
-const OF_ACTIVITY_METHOD: &str = "expected `name = \"..\"`, the name on the wire, `dynamic`, `auto_heartbeat`, or a default \
-                                  option of its calls such as `start_to_close_timeout = mins(5)`";
+const OF_ACTIVITY_METHOD: &str = "expected `name = \"..\"`, the name on the wire, `dynamic`, `blocking`, `auto_heartbeat`, or a \
+                                  default option of its calls such as `start_to_close_timeout = mins(5)`";
 pub(crate) const OF_WORKFLOW: &str = "expected `name = \"..\"`, the name on the wire, `versioning_behavior = pinned` or, for a \
                                       function, `dynamic` or `definition = Name`, the name of the definition's type";
 const OF_MESSAGE: &str = "expected `name = \"..\"`, the name on the wire, `dynamic`, or `unfinished_policy = abandon`";

@@ -140,7 +140,7 @@ fn implementation(
     options: &ActivityOptions,
     call: &TokenStream,
 ) -> TokenStream {
-    let auto_heartbeat = options.auto_heartbeat();
+    let (auto_heartbeat, is_blocking) = (options.auto_heartbeat(), options.is_blocking());
     let is_dynamic = says_yes("is_dynamic", callable.is_dynamic);
     // Spanned at the return type, as in the definition, so that the compiler reports a mistake in it only once.
     let method = quote_spanned! {at(&callable.output)=>
@@ -160,6 +160,8 @@ fn implementation(
             type Host = #host;
 
             #auto_heartbeat
+
+            #is_blocking
 
             #is_dynamic
 

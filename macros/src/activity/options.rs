@@ -1,4 +1,4 @@
-//! The options that only `#[activity(..)]` has: the default options of calls, and automatic heartbeats.
+//! The options that only `#[activity(..)]` has: the default options of calls, automatic heartbeats, blocking code.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
@@ -28,18 +28,25 @@ pub(crate) struct ActivityOptions {
     /// The options in the order in which they are written. An option with a mistake has no value.
     given: Vec<(Ident, Option<Expr>)>,
     auto_heartbeat: Option<Ident>,
+    /// The function is not async and may block its thread.
+    pub(crate) blocking: Option<Ident>,
 }
 
 impl ActivityOptions {
     /// Reads an option after its key; `None` if it is none of these.
     pub(crate) fn parse(&mut self, key: &Ident, input: ParseStream<'_>) -> Option<syn::Result<()>> {
         let twice = || syn::Error::new(key.span(), format!("`{key}` is given twice"));
-        if key == "auto_heartbeat" {
+        let flag = match key.to_string().as_str() {
+            "auto_heartbeat" => Some(&mut self.auto_heartbeat),
+            "blocking" => Some(&mut self.blocking),
+            _ => None,
+        };
+        if let Some(flag) = flag {
             if input.peek(Token![=]) {
-                let text = "`auto_heartbeat` takes no value: write only `auto_heartbeat`, or leave it out";
+                let text = format!("`{key}` takes no value: write only `{key}`, or leave it out");
                 return Some(Err(syn::Error::new(key.span(), text)));
             }
-            return Some(self.auto_heartbeat.replace(key.clone()).map_or(Ok(()), |_| Err(twice())));
+            return Some(flag.replace(key.clone()).map_or(Ok(()), |_| Err(twice())));
         }
         let (_, example) = DEFAULTS.iter().find(|(name, _)| key == name)?;
         if self.given.iter().any(|(given, _)| given == key) {
@@ -54,8 +61,8 @@ impl ActivityOptions {
 
     /// Reports these options on something that is not an activity.
     pub(crate) fn only_for_activities(&self, diagnostics: &mut Diagnostics) {
-        if let Some(key) = &self.auto_heartbeat {
-            diagnostics.error(key, "`auto_heartbeat` belongs to an activity: write `#[activity(auto_heartbeat)]`");
+        for key in self.auto_heartbeat.iter().chain(&self.blocking) {
+            diagnostics.error(key, format!("`{key}` belongs to an activity: write `#[activity({key})]`"));
         }
         for (key, _) in &self.given {
             diagnostics.error(key, format!("`{key}` belongs to an activity: write `#[activity({key} = ..)]`"));
@@ -94,6 +101,11 @@ impl ActivityOptions {
     /// Generates the method of the implementation that turns automatic heartbeats on.
     pub(crate) fn auto_heartbeat(&self) -> Option<TokenStream> {
         says_yes("has_auto_heartbeat", self.auto_heartbeat.is_some())
+    }
+
+    /// Generates the method of the implementation that says that the code may block.
+    pub(crate) fn is_blocking(&self) -> Option<TokenStream> {
+        says_yes("is_blocking", self.blocking.is_some())
     }
 }
 

@@ -1,7 +1,9 @@
 //! The rules for activities, each with a message at the token that breaks it.
 
 use proc_macro2::TokenStream;
+use syn::Signature;
 
+use super::ActivityOptions;
 use super::model::{ActivityFunction, ActivityMethods};
 use crate::assignment;
 use crate::diagnostics::{Diagnostics, keyword};
@@ -12,6 +14,24 @@ use crate::signature;
 pub(crate) fn function(model: &ActivityFunction, diagnostics: &mut Diagnostics) {
     signature::validate(&model.function.sig, Role::ActivityFunction, diagnostics);
     signature::validate_dynamic(&model.callable, diagnostics);
+    validate_asyncness(&model.function.sig, &model.options, diagnostics);
+}
+
+/// Checks that exactly the functions that are not async are declared as blocking.
+fn validate_asyncness(sig: &Signature, options: &ActivityOptions, diagnostics: &mut Diagnostics) {
+    match (&sig.asyncness, &options.blocking) {
+        (Some(token), Some(_)) => diagnostics.error(
+            token,
+            "an activity with `blocking` runs on a thread that it may block, and cannot be `async`: remove `async`, or \
+             remove `blocking`",
+        ),
+        (None, None) => diagnostics.error(
+            sig.fn_token,
+            "an activity is an `async fn`; if its code blocks, write `#[activity(blocking)]`, and it runs on a thread of \
+             its own",
+        ),
+        (Some(_), None) | (None, Some(_)) => {}
+    }
 }
 
 /// Marks the methods with mistakes. Returns `false` if the block itself cannot be expanded.
@@ -29,6 +49,7 @@ pub(crate) fn methods(model: &mut ActivityMethods, diagnostics: &mut Diagnostics
         let before = diagnostics.count();
         signature::validate(&method.function.sig, Role::ActivityMethod, diagnostics);
         signature::validate_dynamic(&method.callable, diagnostics);
+        validate_asyncness(&method.function.sig, &method.activity, diagnostics);
         method.is_broken |= diagnostics.count() > before;
     }
     let mut dynamic = model.methods.iter_mut().filter(|method| method.callable.is_dynamic);

@@ -10,9 +10,11 @@ use serde::Serialize;
 
 use super::cancellation::{ActivityCancelReason, ActivityCancellation};
 use super::info::ActivityInfo;
+use super::registry::ActivityFuture;
 use super::resume::Resumed;
 use crate::converter::{PayloadError, RawArguments, read_one, to_payload};
 use crate::definition::PayloadValue;
+use crate::failure::ActivityError;
 use crate::header::Headers;
 use crate::interceptor::activity::ActivityInterceptor;
 use crate::metrics::{Meter, Metrics};
@@ -36,6 +38,9 @@ struct Inner {
     own_metrics: OnceLock<Metrics>,
 }
 
+/// The code of an attempt that may block its thread, with arguments and result as payloads.
+pub type BlockingCode = Box<dyn FnOnce() -> Result<Payload, ActivityError> + Send>;
+
 /// The destination of an attempt's heartbeats.
 pub trait ActivityOutbound: Send + Sync {
     /// Records a heartbeat with the attempt's progress. Must return at once.
@@ -44,6 +49,13 @@ pub trait ActivityOutbound: Send + Sync {
     /// Begins to send heartbeats while the attempt's code runs, because the activity is declared with
     /// `#[activity(auto_heartbeat)]`. Must return at once. Default: does nothing.
     fn begin_auto_heartbeat(&self) {}
+
+    /// Runs the code of an activity that is declared with `#[activity(blocking)]`, on a thread that it may block. Must
+    /// return at once; the code begins when the future is polled first. A panic of the code is one of the future.
+    /// Default: the code runs where the future is polled, and blocks that thread.
+    fn run_blocking(&self, code: BlockingCode) -> ActivityFuture<Payload> {
+        Box::pin(async move { code() })
+    }
 
     /// Returns the client of the host, which is a `Client`: [`ActivityContext`] has a method for it. Default: none.
     fn client(&self) -> Option<&(dyn Any + Send + Sync)> {
@@ -234,6 +246,17 @@ impl ActivityContext {
         self.inner.outbound.begin_auto_heartbeat();
     }
 
+    /// Runs code that may block, where the host runs such code.
+    pub(super) fn run_blocking(&self, code: BlockingCode) -> ActivityFuture<Payload> {
+        let running = self.inner.outbound.run_blocking(code);
+        let left = LeftAlone { cancellation: Some(self.inner.cancellation.clone()) };
+        Box::pin(async move {
+            let ended = running.await;
+            left.has_ended();
+            ended
+        })
+    }
+
     /// Returns this context with an observer, which is called for each heartbeat as it is made. Test environments use
     /// it to notice heartbeats of code that keeps them from being delivered.
     #[doc(hidden)]
@@ -280,6 +303,26 @@ impl ActivityContext {
     }
 }
 
+/// Tells code on another thread that nobody waits for it any more, when its future is dropped: nothing else stops it.
+struct LeftAlone {
+    /// `None` once the code has ended.
+    cancellation: Option<ActivityCancellation>,
+}
+
+impl LeftAlone {
+    fn has_ended(mut self) {
+        self.cancellation = None;
+    }
+}
+
+impl Drop for LeftAlone {
+    fn drop(&mut self) {
+        if let Some(cancellation) = &self.cancellation {
+            cancellation.cancel(ActivityCancelReason::NotFound);
+        }
+    }
+}
+
 /// The way to another context's host, past code that sees the heartbeats.
 struct Through<F> {
     before: F,
@@ -294,6 +337,10 @@ impl<F: Fn(&ActivityInfo, &mut Vec<Payload>) + Send + Sync> ActivityOutbound for
 
     fn begin_auto_heartbeat(&self) {
         self.to.begin_auto_heartbeat();
+    }
+
+    fn run_blocking(&self, code: BlockingCode) -> ActivityFuture<Payload> {
+        self.to.run_blocking(code)
     }
 
     fn client(&self) -> Option<&(dyn Any + Send + Sync)> {

@@ -12,7 +12,7 @@ use crate::definition::{Activity, ActivityDefinition, ByFunction, named_by_funct
 use crate::direct_call::DirectCall;
 
 /// A direct call of an activity function, like that of any Rust function: a future of its code. Nothing is sent to the
-/// server. Even if the function is not async, its code runs at the first poll, as in an attempt.
+/// server. The code of a function with `blocking` runs at the first poll, on the thread that polls.
 ///
 /// Use it in tests of the activity's code and in other activities. A workflow runs an activity with
 /// [`ctx.activity(charge, ..)`](crate::WorkflowContext::activity). If it awaits `charge(..)` instead, the code runs in

@@ -11,7 +11,7 @@ mod registry;
 mod resume;
 
 pub use cancellation::{ActivityCancelReason, ActivityCancellation};
-pub use context::{ActivityContext, ActivityOutbound};
+pub use context::{ActivityContext, ActivityOutbound, BlockingCode};
 pub use function::CalledActivity;
 pub use info::ActivityInfo;
 pub use registry::{

@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use abide_protos::temporal::api::common::v1::Payload;
+use futures_util::FutureExt as _;
 
 use super::context::ActivityContext;
 use crate::converter::{PayloadReader, to_payload};
@@ -25,6 +26,12 @@ pub trait ActivityImplementation: ActivityDefinition {
 
     /// Returns true if the worker sends heartbeats while the code runs: `#[activity(auto_heartbeat)]`. Default: false.
     fn has_auto_heartbeat(&self) -> bool {
+        false
+    }
+
+    /// Returns true if its code may block its thread: `#[activity(blocking)]`. The code then ends at its first poll.
+    /// Default: false.
+    fn is_blocking(&self) -> bool {
         false
     }
 
@@ -197,8 +204,9 @@ impl<A: ActivityImplementation> RegisteredActivity for Hosted<A> {
                 if self.activity.has_auto_heartbeat() {
                     ctx.begin_auto_heartbeat();
                 }
-                let attempt = self.activity.call(self.host.clone(), ctx, args);
-                Box::pin(async move { Ok(to_payload(&attempt.await?)?) })
+                let attempt = self.activity.call(self.host.clone(), ctx.clone(), args);
+                let code = async move { Ok(to_payload(&attempt.await?)?) };
+                if self.activity.is_blocking() { blocking(ctx, code) } else { Box::pin(code) }
             }
             Err(error) => {
                 // Retryable: another attempt gets the same payloads, but maybe on a worker with corrected code.
@@ -209,4 +217,15 @@ impl<A: ActivityImplementation> RegisteredActivity for Hosted<A> {
             }
         }
     }
+}
+
+/// Runs code that is not async, and so ends at its first poll, where the host runs code that may block.
+fn blocking(
+    ctx: ActivityContext,
+    code: impl Future<Output = Result<Payload, ActivityError>> + Send + 'static,
+) -> ActivityFuture<Payload> {
+    let code = Box::pin(code);
+    let at_once = move || code.now_or_never().expect("a function that is not async ends at its first poll");
+    // The host is asked at the first poll: what is around the attempt (spans, traces) is entered then.
+    Box::pin(async move { ctx.run_blocking(Box::new(at_once)).await })
 }

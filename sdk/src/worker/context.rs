@@ -8,6 +8,7 @@ use abide_protos::temporal::api::deployment::v1::WorkerDeploymentOptions;
 use abide_protos::temporal::api::enums::v1::TaskQueueKind;
 use abide_protos::temporal::api::taskqueue::v1::TaskQueue;
 
+use super::activity_tasks::BlockingThreads;
 use super::current_client::CurrentClient;
 use super::deployment::DeploymentOptions;
 use super::limits::Limits;
@@ -44,6 +45,8 @@ pub(super) struct WorkerContext {
     pub(super) limits: Limits,
     /// Metrics of the client that the worker started with. Later clients do not replace them.
     pub(super) metrics: WorkerMetrics,
+    /// The threads of activities that block, local ones included.
+    pub(super) blocking_threads: BlockingThreads,
     /// True if the namespace accepts the completion of a workflow task in pages.
     pub(super) paginates_completions: bool,
     /// True if the namespace supports worker heartbeats.

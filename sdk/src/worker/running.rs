@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::activity_tasks::cancel_commands;
-use super::activity_tasks::{ActivityTaskSource, ActivityWorker};
+use super::activity_tasks::{ActivityTaskSource, ActivityWorker, BlockingThreads};
 use super::context::WorkerContext;
 use super::error::WorkerError;
 use super::limits::Limits;
@@ -385,6 +385,7 @@ pub(super) fn shared(worker: &Worker, described: DescribeNamespaceResponse) -> W
         phases: Arc::clone(&worker.phases),
         limits,
         metrics,
+        blocking_threads: BlockingThreads::new(),
         paginates_completions: capabilities.workflow_task_completion_pagination,
         takes_worker_heartbeats: capabilities.worker_heartbeats,
         has_update_callbacks: capabilities.workflow_update_callbacks,

@@ -35,7 +35,7 @@ async fn describe(
     Ok(format!("{sku} x{count}, attempt {attempt}, note {note:?}"))
 }
 
-#[activity]
+#[activity(blocking)]
 fn double(mut value: u32) -> Result<u32, ActivityError> {
     value *= 2;
     Ok(value)
@@ -73,7 +73,7 @@ mod elsewhere {
             Ok(self.bump(amount))
         }
 
-        #[activity(name = "AddOne")]
+        #[activity(name = "AddOne", blocking)]
         pub(super) fn add_one(&self, _ctx: &ActivityContext) -> Result<u32, ActivityError> {
             Ok(self.bump(Self::STEP))
         }

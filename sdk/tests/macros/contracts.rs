@@ -41,7 +41,7 @@ impl FirstBank {
         Ok(format!("{cents} from {card}, attempt {}", ctx.info().attempt))
     }
 
-    #[activity(name = "bank/refund")]
+    #[activity(name = "bank/refund", blocking)]
     fn refund(_receipt: String) -> Result<(), ActivityError> {
         Ok(())
     }

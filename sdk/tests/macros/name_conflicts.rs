@@ -185,7 +185,7 @@ mod named_like_locals {
     macro_rules! activities_named {
         ($($name:ident)*) => {
             $(
-                #[activity]
+                #[activity(blocking)]
                 pub(super) fn $name(count: u32) -> Result<u32, ActivityError> {
                     Ok(count)
                 }

@@ -35,7 +35,7 @@ async fn withdraw(withdraw: Transfer) -> Result<String, ActivityError> {
     Ok(format!("{} from {}", withdraw.cents, withdraw.from))
 }
 
-#[activity]
+#[activity(blocking)]
 fn charge(ctx: &ActivityContext, charge: u64) -> Result<u64, ActivityError> {
     let refund = u64::from(ctx.info().attempt);
     Ok(charge + refund)

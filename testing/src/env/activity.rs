@@ -3,13 +3,14 @@
 use std::any::Any;
 use std::fmt;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
 use abide::activity::{
-    ActivityCancelReason, ActivityCancellation, ActivityImplementation, ActivityInfo, ActivityOutbound,
-    ActivityRegistry,
+    ActivityCancelReason, ActivityCancellation, ActivityFuture, ActivityImplementation, ActivityInfo, ActivityOutbound,
+    ActivityRegistry, BlockingCode,
 };
 use abide::client::Client;
 use abide::converter::{PayloadError, PayloadWriter, from_payload, to_payload};
@@ -22,6 +23,7 @@ use abide::{
 use abide_protos::fields::std_duration_text;
 use abide_protos::temporal::api::common::v1::Payload;
 use serde::Serialize;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::worker::{ArgsOf, OutputOf};
@@ -471,6 +473,24 @@ impl ActivityOutbound for Outbound {
         if let Some((_, reason)) = due {
             self.cancellation.cancel(reason);
         }
+    }
+
+    fn run_blocking(&self, code: BlockingCode) -> ActivityFuture<Payload> {
+        let (tell, told) = oneshot::channel();
+        let runtime = Handle::current();
+        let thread = std::thread::Builder::new().name("abide-activity".to_owned());
+        let started = thread.spawn(move || {
+            let _runtime = runtime.enter();
+            // The environment may have stopped waiting.
+            let _ = tell.send(catch_unwind(AssertUnwindSafe(code)));
+        });
+        Box::pin(async move {
+            started?;
+            match told.await? {
+                Ok(ended) => ended,
+                Err(panic) => resume_unwind(panic),
+            }
+        })
     }
 
     fn client(&self) -> Option<&(dyn Any + Send + Sync)> {

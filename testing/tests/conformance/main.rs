@@ -10,6 +10,7 @@ mod activity_timeouts;
 mod answers;
 mod arm;
 mod async_activities;
+mod blocking;
 mod builds;
 mod child_ends;
 mod child_options;

@@ -3,6 +3,7 @@
 mod activities;
 mod basics;
 mod blocked;
+mod blocking;
 mod debug;
 mod dynamic;
 mod endless;

@@ -52,7 +52,8 @@ fn warning(activity_type: &str, blocked: Duration) -> String {
     format!(
         "activity `{activity_type}` has blocked a thread of the async runtime for {millis} ms: for that time it did \
          not reach an `.await` that waits. Heartbeats, polls and other activities on that thread stood still, and the \
-         activity could not be cancelled. Run blocking code in `tokio::task::spawn_blocking` and await it"
+         activity could not be cancelled. Make it a `fn` with `#[activity(blocking)]`, or run the blocking part in \
+         `tokio::task::spawn_blocking` and await it"
     )
 }
 
@@ -117,8 +118,9 @@ mod tests {
         let text = warning("resize_image", Duration::from_millis(1500));
         let expected = "activity `resize_image` has blocked a thread of the async runtime for 1500 ms: for that time \
                         it did not reach an `.await` that waits. Heartbeats, polls and other activities on that thread \
-                        stood still, and the activity could not be cancelled. Run blocking code in \
-                        `tokio::task::spawn_blocking` and await it";
+                        stood still, and the activity could not be cancelled. Make it a `fn` with \
+                        `#[activity(blocking)]`, or run the blocking part in `tokio::task::spawn_blocking` and await \
+                        it";
         assert_eq!(text, expected);
     }
 }

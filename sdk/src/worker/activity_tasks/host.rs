@@ -3,14 +3,16 @@
 use std::any::Any;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use abide_protos::temporal::api::common::v1::Payload;
 
 use super::client::AttemptClient;
 use super::heartbeat::{HeartbeatTarget, Heartbeats};
-use crate::activity::ActivityOutbound;
+use crate::activity::{ActivityFuture, ActivityOutbound, BlockingCode};
 use crate::metrics::Metrics;
+use crate::worker::context::WorkerContext;
+use crate::worker::polling::Slot;
 
 /// The host of an attempt.
 pub(crate) struct AttemptHost<T> {
@@ -20,8 +22,9 @@ pub(crate) struct AttemptHost<T> {
     pub(crate) told: Arc<Told>,
     /// True once the log says that a heartbeat came after the attempt's end.
     pub(crate) told_of_late_heartbeat: AtomicBool,
-    /// Metrics of the worker's client, for those of the author.
-    pub(crate) metrics: Metrics,
+    pub(crate) shared: Arc<WorkerContext>,
+    /// The attempt's slot. Not kept by this host, because code may keep its context for ever.
+    pub(crate) slot: Weak<Slot>,
     pub(crate) client: AttemptClient,
 }
 
@@ -54,12 +57,16 @@ impl<T: HeartbeatTarget> ActivityOutbound for AttemptHost<T> {
         }
     }
 
+    fn run_blocking(&self, code: BlockingCode) -> ActivityFuture<Payload> {
+        self.shared.blocking_threads.run(self.slot.upgrade(), code)
+    }
+
     fn client(&self) -> Option<&(dyn Any + Send + Sync)> {
         Some(self.client.get())
     }
 
     fn metrics(&self) -> Option<&Metrics> {
-        Some(&self.metrics)
+        Some(self.shared.metrics.metrics())
     }
 }
 

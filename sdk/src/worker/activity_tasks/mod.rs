@@ -12,6 +12,7 @@ mod outcome;
 mod rate;
 mod running_attempts;
 mod span;
+mod threads;
 mod type_limits;
 
 use std::panic::AssertUnwindSafe;
@@ -40,6 +41,7 @@ pub(super) use self::outcome::{encoded_failure, failure_of, within_limit};
 pub(super) use self::rate::Rate;
 use self::running_attempts::{Registration, RunningAttempts};
 pub(super) use self::span::span_of;
+pub(super) use self::threads::BlockingThreads;
 pub use self::type_limits::ActivityLimits;
 use self::type_limits::{TypeLimits, admitted};
 use super::coding::decode_by;
@@ -166,7 +168,8 @@ impl ActivityWorker {
         );
         let heartbeats =
             Heartbeats::new(target, interval, self.shared.limits.blob, cancellation.clone(), earlier.clone());
-        let outbound = Box::new(self.host(&info, &heartbeats));
+        let slot = Arc::new(slot);
+        let outbound = Box::new(self.host(&info, &heartbeats, &slot));
         let watch = Watch { deadline, heartbeat_timeout: info.heartbeat_timeout, heartbeats: &heartbeats };
         let context = ActivityContext::with_heartbeat_details(info, earlier, cancellation.clone(), outbound);
         let outcome = match (decoded, self.registry.get(&context.info().activity_type)) {
@@ -209,14 +212,20 @@ impl ActivityWorker {
         drop((in_hand, slot));
     }
 
-    fn host(&self, info: &ActivityInfo, heartbeats: &Arc<Heartbeats<ServerTarget>>) -> AttemptHost<ServerTarget> {
+    fn host(
+        &self,
+        info: &ActivityInfo,
+        heartbeats: &Arc<Heartbeats<ServerTarget>>,
+        slot: &Arc<Slot>,
+    ) -> AttemptHost<ServerTarget> {
         AttemptHost {
+            shared: Arc::clone(&self.shared),
+            slot: Arc::downgrade(slot),
             heartbeats: Arc::clone(heartbeats),
             activity_type: info.activity_type.clone(),
             has_heartbeat_timeout: info.heartbeat_timeout.is_some(),
             told: Arc::clone(&self.told_of_automatic),
             told_of_late_heartbeat: AtomicBool::new(false),
-            metrics: self.shared.metrics.metrics().clone(),
             client: AttemptClient::new(Arc::clone(&self.shared)),
         }
     }

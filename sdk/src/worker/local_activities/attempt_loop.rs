@@ -6,7 +6,7 @@
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
 use abide_protos::Timestamp;
@@ -19,7 +19,10 @@ use tokio::time::{Instant, sleep_until};
 use tracing::Instrument as _;
 
 use super::LocalActivityWorker;
-use crate::activity::{ActivityCancelReason, ActivityCancellation, ActivityContext, ActivityInfo, ActivityOutbound};
+use crate::activity::{
+    ActivityCancelReason, ActivityCancellation, ActivityContext, ActivityFuture, ActivityInfo, ActivityOutbound,
+    BlockingCode,
+};
 use crate::duration::{from_proto, time_from_proto, time_to_proto};
 use crate::failure::{ACTIVITY_CANCELLED, SOURCE, cancelled_failure};
 use crate::metrics::Metrics;
@@ -118,7 +121,8 @@ impl AttemptLoop {
             slot.begin_task(|| self.task.activity_type.clone());
             self.metrics().began();
             let began = Instant::now();
-            let outcome = self.attempt().await?;
+            let slot = Arc::new(slot);
+            let outcome = self.attempt(&slot).await?;
             let run_time = began.elapsed();
             drop(slot);
             self.record(&outcome, run_time);
@@ -200,7 +204,7 @@ impl AttemptLoop {
     }
 
     /// Runs the code once; `None` if the worker is gone.
-    async fn attempt(&self) -> Option<AttemptEnd> {
+    async fn attempt(&self, slot: &Arc<Slot>) -> Option<AttemptEnd> {
         let (limit, converter) = (self.host.shared.limits.blob, self.host.shared.data_converter());
         // The size of the marker on the wire is checked with the completion of its workflow task.
         let outcome_of = |ended, cancellation: &_, info: &_| {
@@ -218,7 +222,8 @@ impl AttemptLoop {
             cancellation.begin_worker_shutdown();
         }
         let shared = Arc::clone(&self.host.shared);
-        let host = LocalHost { client: AttemptClient::new(Arc::clone(&shared)), shared };
+        let slot = Arc::downgrade(slot);
+        let host = LocalHost { client: AttemptClient::new(Arc::clone(&shared)), shared, slot };
         let context = ActivityContext::new(self.info(), cancellation.clone(), Box::new(host));
         let (given, input) = (context.clone(), self.task.input.clone());
         let code = async move { activity.run(given, input).await }.instrument(span_of(context.info()));
@@ -323,10 +328,15 @@ impl AttemptLoop {
 struct LocalHost {
     shared: Arc<WorkerContext>,
     client: AttemptClient,
+    slot: Weak<Slot>,
 }
 
 impl ActivityOutbound for LocalHost {
     fn heartbeat(&self, _: Vec<Payload>) {}
+
+    fn run_blocking(&self, code: BlockingCode) -> ActivityFuture<Payload> {
+        self.shared.blocking_threads.run(self.slot.upgrade(), code)
+    }
 
     fn client(&self) -> Option<&(dyn Any + Send + Sync)> {
         Some(self.client.get())

@@ -8,7 +8,7 @@ struct Payments {
 
 #[activities]
 impl Payments {
-    #[activity]
+    #[activity(blocking)]
     fn count(&self) -> Result<u32, ActivityError> {
         Ok(self.total.get())
     }

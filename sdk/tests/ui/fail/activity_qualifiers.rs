@@ -5,12 +5,12 @@ async unsafe fn charge() -> Result<(), ActivityError> {
     Ok(())
 }
 
-#[activity]
+#[activity(blocking)]
 const fn count() -> Result<u32, ActivityError> {
     Ok(1)
 }
 
-#[activity]
+#[activity(blocking)]
 extern "C" fn native() -> Result<u32, ActivityError> {
     Ok(1)
 }

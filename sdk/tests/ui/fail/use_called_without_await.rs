@@ -1,6 +1,6 @@
 use abide::prelude::*;
 
-#[activity]
+#[activity(blocking)]
 fn double(amount: u32) -> Result<u32, ActivityError> {
     Ok(amount * 2)
 }

@@ -17,7 +17,7 @@ use crate::{ApplicationError, WorkflowContext, activity};
 #[error("declined")]
 struct Declined;
 
-#[activity]
+#[activity(blocking)]
 fn add(number: u32) -> Result<u32, Declined> {
     if number == 0 { Err(Declined) } else { Ok(number + 1) }
 }
