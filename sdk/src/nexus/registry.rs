@@ -94,6 +94,12 @@ impl NexusRegistry {
         self.interceptors.push(interceptor.into_shared());
     }
 
+    /// Returns a registry with the same interceptors and no operation.
+    #[cfg_attr(not(feature = "worker"), expect(dead_code, reason = "only workers serve several task queues"))]
+    pub(crate) fn without_operations(&self) -> Self {
+        Self { interceptors: self.interceptors.clone(), ..Self::default() }
+    }
+
     /// Passes a request through the interceptors to the operation's code.
     pub(crate) async fn run<C: NexusCall>(
         &self,

@@ -74,6 +74,13 @@ impl WorkflowRegistry {
         Arc::make_mut(self.interceptors.get_or_insert_default()).push(interceptor.into_shared());
     }
 
+    /// Returns a registry for another task queue of the same worker: with what applies to all workflows, and with none.
+    #[cfg(feature = "worker")]
+    pub(crate) fn without_workflows(&self) -> Self {
+        let (failure_errors, interceptors) = (self.failure_errors.clone(), self.interceptors.clone());
+        Self { failure_errors, interceptors, ..Self::default() }
+    }
+
     /// Returns true if there is no workflow, and no dynamic one either.
     pub fn is_empty(&self) -> bool {
         self.workflows.is_empty() && self.dynamic.is_none()

@@ -13,7 +13,8 @@ use super::options::Options;
 use super::own_queue::{self, Configure};
 use super::polling::PollerBehavior;
 use super::shutdown::Phases;
-use super::tuner::WorkerTuner;
+use super::task_queues::FurtherQueue;
+use super::tuner::{SlotKind, WorkerTuner};
 use crate::activity::{Activities, ActivityRegistry};
 use crate::client::{Client, Connection};
 use crate::definition::{Activity, ActivityDefinition as _, Workflow, WorkflowDefinition};
@@ -44,15 +45,16 @@ use crate::workflow::WorkflowImplementation;
 #[must_use = "a builder does nothing until `.build()`"]
 pub struct WorkerBuilder<State = NothingRegistered> {
     connection: Connection,
-    task_queue: String,
-    workflows: WorkflowRegistry,
-    activities: ActivityRegistry,
+    pub(super) task_queue: String,
+    pub(super) workflows: WorkflowRegistry,
+    pub(super) activities: ActivityRegistry,
     activity_interceptors: Vec<Arc<dyn ActivityInterceptor>>,
-    nexus: NexusRegistry,
+    pub(super) nexus: NexusRegistry,
     plugins: Plugins,
-    options: Options,
+    pub(super) options: Options,
     /// The configurations of the second worker; more than one is refused.
-    own_queues: Vec<Configure>,
+    pub(super) own_queues: Vec<Configure>,
+    pub(super) further_queues: Vec<FurtherQueue>,
     state: PhantomData<State>,
 }
 
@@ -95,6 +97,7 @@ impl WorkerBuilder {
             plugins: client.connection().plugins().clone(),
             options: Options::default(),
             own_queues: Vec::new(),
+            further_queues: Vec::new(),
             state: PhantomData,
         }
     }
@@ -280,24 +283,28 @@ impl<State> WorkerBuilder<State> {
     /// Maximum concurrent workflow tasks, polls included. Default: 100.
     pub fn max_concurrent_workflow_tasks(mut self, tasks: usize) -> Self {
         self.options.max_concurrent_workflow_tasks = tasks;
+        self.options.shared_slots.remove(SlotKind::WorkflowTask);
         self
     }
 
     /// Maximum concurrent activities, polls included. Default: 100.
     pub fn max_concurrent_activities(mut self, activities: usize) -> Self {
         self.options.max_concurrent_activities = activities;
+        self.options.shared_slots.remove(SlotKind::Activity);
         self
     }
 
     /// Maximum concurrent local activities. Further ones wait. Default: 100.
     pub fn max_concurrent_local_activities(mut self, activities: usize) -> Self {
         self.options.max_concurrent_local_activities = activities;
+        self.options.shared_slots.remove(SlotKind::LocalActivity);
         self
     }
 
     /// Maximum concurrent Nexus requests, polls included. Default: 100.
     pub fn max_concurrent_nexus_tasks(mut self, tasks: usize) -> Self {
         self.options.max_concurrent_nexus_tasks = tasks;
+        self.options.shared_slots.remove(SlotKind::NexusTask);
         self
     }
 
@@ -493,7 +500,7 @@ impl<State> WorkerBuilder<State> {
         self.registered().with_plugins()?.build_configured()
     }
 
-    fn registered(self) -> WorkerBuilder<Registered> {
+    pub(super) fn registered(self) -> WorkerBuilder<Registered> {
         WorkerBuilder {
             connection: self.connection,
             task_queue: self.task_queue,
@@ -504,6 +511,7 @@ impl<State> WorkerBuilder<State> {
             plugins: self.plugins,
             options: self.options,
             own_queues: self.own_queues,
+            further_queues: self.further_queues,
             state: PhantomData,
         }
     }
@@ -542,10 +550,11 @@ impl WorkerBuilder<Registered> {
         // Before the activity of the own queue is added, which is Abide's.
         self.activities = self.activities.intercepted(&self.activity_interceptors);
         let client = Arc::new(CurrentClient::new(self.connection.clone()));
-        let own = match own_queue::only(std::mem::take(&mut self.own_queues))? {
-            Some(configure) => Some(self.build_own(configure, &client)?),
-            None => None,
-        };
+        let mut others = Vec::new();
+        if let Some(configure) = own_queue::only(std::mem::take(&mut self.own_queues))? {
+            others.push(self.build_own(configure, &client)?);
+        }
+        others.extend(self.build_further(&client)?);
         check_duplicates("workflow", self.workflows.duplicates())?;
         check_duplicates("activity", self.activities.duplicates())?;
         if let Some(name) = self.nexus.duplicates().next() {
@@ -576,27 +585,35 @@ impl WorkerBuilder<Registered> {
             nexus: self.nexus,
             options: self.options,
             phases: Arc::new(Phases::new()),
-            own: own.map(Box::new),
+            others,
         })
+    }
+
+    /// Returns the builder of another task queue of this worker, with its interceptors and options, and nothing registered.
+    pub(super) fn of_same_worker(&self, task_queue: String) -> WorkerBuilder {
+        WorkerBuilder {
+            connection: self.connection.clone(),
+            task_queue,
+            workflows: self.workflows.without_workflows(),
+            activities: ActivityRegistry::default(),
+            activity_interceptors: self.activity_interceptors.clone(),
+            nexus: self.nexus.without_operations(),
+            // They have set the interceptors and options that the queue inherits.
+            plugins: Plugins::default(),
+            options: self.options.clone(),
+            own_queues: Vec::new(),
+            further_queues: Vec::new(),
+            state: PhantomData,
+        }
     }
 
     /// Builds the worker of the own queue, and registers the activity that tells the queue's name.
     fn build_own(&mut self, configure: Configure, client: &Arc<CurrentClient>) -> Result<Worker, WorkerError> {
         let identity = self.options.identity.clone().unwrap_or_else(|| self.connection.identity().to_string());
-        let mut own = configure(WorkerBuilder {
-            connection: self.connection.clone(),
-            task_queue: own_queue::name(&self.task_queue, &identity),
-            workflows: WorkflowRegistry::default(),
-            activities: ActivityRegistry::default(),
-            activity_interceptors: self.activity_interceptors.clone(),
-            nexus: NexusRegistry::default(),
-            // They have set the interceptors and options that this queue inherits.
-            plugins: Plugins::default(),
-            options: own_queue::options(&self.options),
-            own_queues: Vec::new(),
-            state: PhantomData,
-        });
-        own_queue::check(&own.workflows, &own.nexus, &own.own_queues)?;
+        let mut builder = self.of_same_worker(own_queue::name(&self.task_queue, &identity));
+        builder.options = own_queue::options(&self.options);
+        let mut own = configure(builder);
+        own_queue::check(&own)?;
         own_queue::connect(&own.task_queue, &own.options, &mut own.activities, &mut self.activities);
         let mut own = own.build()?;
         // So that `Worker::client_handle` replaces the client of both.

@@ -66,7 +66,7 @@ impl WorkerContext {
     /// Creates the slots of this worker for one kind of task.
     pub(super) fn slots(&self, kind: SlotKind) -> Slots {
         let metrics = self.metrics.slots(kind.worker_type());
-        match self.options.tuner.supplier(kind) {
+        match self.options.supplier(kind) {
             Some(supplier) => Slots::supplied(Arc::clone(supplier), kind, metrics),
             None => Slots::new(self.options.slots(kind), metrics),
         }

@@ -69,8 +69,8 @@ impl fmt::Debug for ClientHandle {
 pub(super) struct CurrentClient {
     connection: watch::Sender<Connection>,
     namespace: String,
-    /// The worker that may take the first tasks of workflows started by the client.
-    eager_worker: Mutex<Option<Weak<dyn EagerWorker>>>,
+    /// The workers, one for each task queue, that may take the first tasks of workflows started by the client.
+    eager_workers: Mutex<Vec<Weak<dyn EagerWorker>>>,
 }
 
 /// The client that polls use, until it is replaced.
@@ -82,7 +82,7 @@ pub(super) struct Route {
 impl CurrentClient {
     pub(super) fn new(connection: Connection) -> Self {
         let namespace = connection.namespace().to_string();
-        Self { connection: watch::Sender::new(connection), namespace, eager_worker: Mutex::default() }
+        Self { connection: watch::Sender::new(connection), namespace, eager_workers: Mutex::default() }
     }
 
     /// Returns the namespace, which stays the same for all clients.
@@ -126,11 +126,11 @@ impl CurrentClient {
         self.now().call_once(request).await
     }
 
-    /// Lets the worker take the first tasks of workflows started by the client.
-    pub(super) fn set_eager_worker(&self, worker: Weak<dyn EagerWorker>) {
-        let mut eager_worker = self.eager_worker.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Lets a worker take the first tasks of workflows started by the client.
+    pub(super) fn add_eager_worker(&self, worker: Weak<dyn EagerWorker>) {
+        let mut eager_workers = self.eager_workers.lock().unwrap_or_else(PoisonError::into_inner);
         self.now().eager_workers().add(Weak::clone(&worker));
-        *eager_worker = Some(worker);
+        eager_workers.push(worker);
     }
 
     fn replace(&self, connection: &Connection) -> Result<(), WorkerError> {
@@ -142,9 +142,9 @@ impl CurrentClient {
             )));
         }
         // Held until everything is changed, so that concurrent replacements do not mix.
-        let eager_worker = self.eager_worker.lock().unwrap_or_else(PoisonError::into_inner);
+        let eager_workers = self.eager_workers.lock().unwrap_or_else(PoisonError::into_inner);
         let old = self.connection.send_replace(connection.clone());
-        if let Some(worker) = &*eager_worker {
+        for worker in &*eager_workers {
             old.eager_workers().remove(worker);
             connection.eager_workers().add(Weak::clone(worker));
         }

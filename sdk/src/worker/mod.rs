@@ -32,6 +32,7 @@ mod polling;
 mod running;
 mod shutdown;
 mod task_failure;
+mod task_queues;
 mod tuner;
 mod watch;
 mod worker_heartbeat;
@@ -51,6 +52,8 @@ pub use shutdown::ShutdownHandle;
 pub use tuner::{ResourceBasedSlots, ResourceController, SlotKind, SlotRequest, SlotSupplier, SlotTask, WorkerTuner};
 #[doc(hidden)]
 pub use watch::{WorkerWatch, watch_workers};
+
+use futures_util::future::join_all;
 
 use self::current_client::CurrentClient;
 use self::options::Options;
@@ -86,8 +89,8 @@ pub struct Worker {
     nexus: NexusRegistry,
     options: Options,
     phases: Arc<Phases>,
-    /// The second worker, which serves the own queue.
-    own: Option<Box<Worker>>,
+    /// The workers behind its other task queues: the own queue, further queues.
+    others: Vec<Worker>,
 }
 
 impl Worker {
@@ -133,19 +136,27 @@ impl Worker {
 
     /// Works until the future completes (`Some`) or the worker is shut down (`None`).
     async fn work<T>(mut self, until: impl Future<Output = T>) -> Result<Option<T>, WorkerError> {
-        let Some(own) = self.own.take() else { return RunningWorker::start(self).await?.until(until).await };
-        // First, so that the queue is served when this worker tells its name.
-        let own = Box::pin(RunningWorker::start(*own)).await?;
+        // First, so that the own queue is served when this worker tells its name.
+        let mut others = Vec::new();
+        for other in std::mem::take(&mut self.others) {
+            others.push(Box::pin(RunningWorker::start(other)).await?);
+        }
         let phases = Arc::clone(&self.phases);
         let working = RunningWorker::start(self).await?.until(until);
-        let serving = async {
-            let served = own.until(phases.reached(Phase::Draining)).await;
-            // If it ended by itself, both end.
-            phases.advance(Phase::Draining);
-            served
-        };
-        match tokio::join!(working, Box::pin(serving)) {
-            (Ok(None), served) => served.map(|_| None),
+        if others.is_empty() {
+            return working.await;
+        }
+        let serving = others.into_iter().map(|other| {
+            let phases = &phases;
+            Box::pin(async move {
+                let served = other.until(phases.reached(Phase::Draining)).await;
+                // If it ended by itself, all end.
+                phases.advance(Phase::Draining);
+                served
+            })
+        });
+        match tokio::join!(working, join_all(serving)) {
+            (Ok(None), served) => served.into_iter().find_map(Result::err).map_or(Ok(None), Err),
             (worked, _) => worked,
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use super::activity_tasks::ActivityLimits;
 use super::deployment::DeploymentOptions;
 use super::error::WorkerError;
 use super::polling::PollerBehavior;
-use super::tuner::{SlotKind, WorkerTuner};
+use super::tuner::{SharedSlots, SlotKind, SlotSupplier, WorkerTuner};
 
 /// A worker's options, set and documented by [`WorkerBuilder`](super::WorkerBuilder)'s methods.
 #[derive(Clone, Debug)]
@@ -17,6 +18,10 @@ pub(super) struct Options {
     pub(super) max_cached_workflows: usize,
     /// The suppliers of slots, by kind. A kind without a supplier has the number below.
     pub(super) tuner: WorkerTuner,
+    /// The fixed slots that the task queues of one worker share, by kind. A queue with slots of its own has none here.
+    pub(super) shared_slots: WorkerTuner,
+    /// Number of task queues that share them.
+    pub(super) task_queues: usize,
     pub(super) max_concurrent_workflow_tasks: usize,
     pub(super) max_concurrent_activities: usize,
     pub(super) max_concurrent_local_activities: usize,
@@ -54,6 +59,8 @@ impl Default for Options {
         Self {
             max_cached_workflows: 1000,
             tuner: WorkerTuner::new(),
+            shared_slots: WorkerTuner::new(),
+            task_queues: 1,
             max_concurrent_workflow_tasks: 100,
             max_concurrent_activities: 100,
             max_concurrent_local_activities: 100,
@@ -141,8 +148,8 @@ impl Options {
         }
         if self.max_cached_workflows > 0 && self.slots(SlotKind::WorkflowTask) == 1 {
             return Err(WorkerError::new(
-                "`max_concurrent_workflow_tasks` is 1: expected 2 or more, because a worker with a cache polls two \
-                 queues; to work without a cache, set `max_cached_workflows(0)`",
+                "`max_concurrent_workflow_tasks` is 1 for a task queue: expected 2 or more, because a worker with a cache \
+                 polls two queues; to work without a cache, set `max_cached_workflows(0)`",
             ));
         }
         if self.sticky_queue_schedule_to_start_timeout.is_zero() {
@@ -181,10 +188,34 @@ impl Options {
         self
     }
 
-    /// Maximum number of slots of that kind. A supplier may give any number.
+    /// Maximum number of slots of that kind for this task queue's polls. A supplier may give any number. Queues that
+    /// share slots have an equal part each, so that the idle polls of one never hold the slots of another.
     pub(super) fn slots(&self, kind: SlotKind) -> usize {
+        match (self.tuner.supplier(kind), self.shared_slots.supplier(kind)) {
+            (Some(_), _) => usize::MAX,
+            (None, Some(_)) => (self.fixed_slots(kind) / self.task_queues).max(1),
+            (None, None) => self.fixed_slots(kind),
+        }
+    }
+
+    /// Returns who decides about slots of that kind; `None` if their number is fixed and not shared.
+    pub(super) fn supplier(&self, kind: SlotKind) -> Option<&Arc<dyn SlotSupplier>> {
+        self.tuner.supplier(kind).or(self.shared_slots.supplier(kind))
+    }
+
+    /// Lets this many task queues share the fixed slots.
+    pub(super) fn share_slots(&mut self, task_queues: usize) {
+        let shared = |kind| SharedSlots::new(self.fixed_slots(kind));
+        self.shared_slots = WorkerTuner::new()
+            .workflow_tasks(shared(SlotKind::WorkflowTask))
+            .activities(shared(SlotKind::Activity))
+            .local_activities(shared(SlotKind::LocalActivity))
+            .nexus_tasks(shared(SlotKind::NexusTask));
+        self.task_queues = task_queues;
+    }
+
+    pub(super) fn fixed_slots(&self, kind: SlotKind) -> usize {
         match kind {
-            _ if self.tuner.supplier(kind).is_some() => usize::MAX,
             SlotKind::WorkflowTask => self.max_concurrent_workflow_tasks,
             SlotKind::Activity => self.max_concurrent_activities,
             SlotKind::LocalActivity => self.max_concurrent_local_activities,

@@ -15,8 +15,6 @@ use crate::activity::{ActivityContext, ActivityFuture, ActivityRegistry, Registe
 use crate::converter::to_payload;
 use crate::definition::ActivityDefinition;
 use crate::failure::{ActivityError, ApplicationFailure, ErrorCategory};
-use crate::nexus::NexusRegistry;
-use crate::runtime::WorkflowRegistry;
 use crate::workflow::OWN_QUEUE;
 
 /// Registers the activities of the second worker and changes its options.
@@ -55,24 +53,23 @@ pub(super) fn options(of_worker: &Options) -> Options {
 ///
 /// # Errors
 /// Returns an error if it is more than activities.
-pub(super) fn check(
-    workflows: &WorkflowRegistry,
-    nexus: &NexusRegistry,
-    own_queues: &[Configure],
-) -> Result<(), WorkerError> {
-    if !workflows.is_empty() {
+pub(super) fn check(own: &WorkerBuilder<Registered>) -> Result<(), WorkerError> {
+    if !own.workflows.is_empty() {
         return Err(WorkerError::new(
             "a workflow is registered in `own_queue`, whose queue is only for activities: register it with the worker \
              itself",
         ));
     }
-    if !nexus.is_empty() {
+    if !own.nexus.is_empty() {
         return Err(WorkerError::new(
             "a Nexus handler is registered in `own_queue`, to which no endpoint leads: register it with the worker itself",
         ));
     }
-    if !own_queues.is_empty() {
+    if !own.own_queues.is_empty() {
         return Err(WorkerError::new("`own_queue` is called within `own_queue`: call it once, on the worker itself"));
+    }
+    if !own.further_queues.is_empty() {
+        return Err(WorkerError::new("`also_task_queue` is called within `own_queue`: call it on the worker itself"));
     }
     Ok(())
 }

@@ -132,7 +132,7 @@ impl RunningWorker {
             self.watchdog.spawn(Arc::clone(&workflows).watch_for_deadlocks());
         }
         let known: Weak<dyn EagerWorker> = Arc::downgrade(&workflows) as _;
-        self.shared.client.set_eager_worker(known);
+        self.shared.client.add_eager_worker(known);
         self.workflows = Some(workflows);
         self.start_activities(worker, outage);
         Ok(())

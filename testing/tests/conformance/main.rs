@@ -51,6 +51,7 @@ mod scopes;
 mod search_attributes;
 mod side_data;
 mod structured;
+mod task_queues;
 mod tasks;
 mod timers;
 mod traces;

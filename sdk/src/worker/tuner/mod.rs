@@ -1,6 +1,7 @@
 //! Tuners: how many tasks of each kind a worker works on at the same time.
 
 mod resource_based;
+mod shared;
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use self::resource_based::{ResourceBasedSlots, ResourceController};
+pub(super) use self::shared::SharedSlots;
 use crate::into_shared::{IntoShared, into_shared};
 use crate::metrics::Meter;
 
@@ -80,6 +82,16 @@ impl WorkerTuner {
     pub fn nexus_tasks(mut self, supplier: impl IntoShared<dyn SlotSupplier>) -> Self {
         self.nexus_tasks = Some(supplier.into_shared());
         self
+    }
+
+    /// Removes the supplier of that kind.
+    pub(super) fn remove(&mut self, kind: SlotKind) {
+        match kind {
+            SlotKind::WorkflowTask => self.workflow_tasks = None,
+            SlotKind::Activity => self.activities = None,
+            SlotKind::LocalActivity => self.local_activities = None,
+            SlotKind::NexusTask => self.nexus_tasks = None,
+        }
     }
 
     pub(super) fn supplier(&self, kind: SlotKind) -> Option<&Arc<dyn SlotSupplier>> {
