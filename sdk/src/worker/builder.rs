@@ -12,6 +12,7 @@ use super::error::WorkerError;
 use super::options::Options;
 use super::own_queue::{self, Configure};
 use super::polling::PollerBehavior;
+use super::profiles::{DEBUG_VARIABLE, turns_debug_on};
 use super::shutdown::Phases;
 use super::task_queues::FurtherQueue;
 use super::tuner::{SlotKind, WorkerTuner};
@@ -440,9 +441,17 @@ impl<State> WorkerBuilder<State> {
         self
     }
 
-    /// Disables deadlock detection, to step through workflow code in a debugger. Default: enabled.
+    /// Disables deadlock detection, to step through workflow code in a debugger. The environment variable
+    /// `TEMPORAL_DEBUG` does the same if it is not empty. Default: enabled.
     pub fn debug_mode(mut self) -> Self {
         self.options.debug_mode = true;
+        self
+    }
+
+    /// Polls no activity tasks: the activities of this worker run only as local activities. Activities that its workflows
+    /// schedule are left to other workers of the task queue. Default: polled if an activity is registered.
+    pub fn no_remote_activities(mut self) -> Self {
+        self.options.no_remote_activities = true;
         self
     }
 
@@ -547,10 +556,17 @@ impl WorkerBuilder<Registered> {
                 self.task_queue
             )));
         }
+        self.options.debug_mode |= turns_debug_on(std::env::var_os(DEBUG_VARIABLE).as_deref());
         // Before the activity of the own queue is added, which is Abide's.
         self.activities = self.activities.intercepted(&self.activity_interceptors);
         let client = Arc::new(CurrentClient::new(self.connection.clone()));
         let mut others = Vec::new();
+        if self.options.no_remote_activities && !self.own_queues.is_empty() {
+            return Err(WorkerError::new(
+                "`own_queue` and `no_remote_activities` are both set: the activity that tells the name of the own queue has \
+                 to be polled; remove one of them",
+            ));
+        }
         if let Some(configure) = own_queue::only(std::mem::take(&mut self.own_queues))? {
             others.push(self.build_own(configure, &client)?);
         }
@@ -570,6 +586,12 @@ impl WorkerBuilder<Registered> {
                 "`workflow_failure_errors_of` names the workflow `{name}`, which is not registered with this worker: add \
                  it with `.workflow({name})`, or remove the option"
             )));
+        }
+        if self.options.no_remote_activities && self.workflows.is_empty() && !self.activities.is_empty() {
+            return Err(WorkerError::new(
+                "`no_remote_activities` is set, and no workflow is registered that could run the activities of this worker \
+                 as local ones: register the workflow, or remove the option",
+            ));
         }
         if self.workflows.is_empty() && self.activities.is_empty() && self.nexus.is_empty() {
             return Err(WorkerError::new(

@@ -20,6 +20,7 @@ mod context;
 mod current_client;
 mod deployment;
 mod error;
+mod fatal;
 mod host_load;
 mod lanes;
 mod limits;
@@ -29,6 +30,7 @@ mod nexus_tasks;
 mod options;
 mod own_queue;
 mod polling;
+mod profiles;
 mod running;
 mod shutdown;
 mod task_failure;
@@ -118,7 +120,7 @@ impl Worker {
     /// Returns an error if the namespace does not exist, if the server cannot be reached at the start, or if the server
     /// refuses polls (missing permission, unknown namespace) for a minute.
     pub async fn run(self) -> Result<(), WorkerError> {
-        self.work(std::future::pending::<()>()).await.map(drop)
+        self.work_or_tell(std::future::pending::<()>()).await.map(drop)
     }
 
     /// Runs until a future completes, then shuts down and returns the future's output. A client's call is taken as it is:
@@ -128,10 +130,20 @@ impl Worker {
     /// Like [`run`](Self::run); also returns an error if the worker is shut down before the future completes.
     pub async fn run_until<F: IntoFuture>(self, future: F) -> Result<F::Output, WorkerError> {
         // Boxed, because it is a part of the caller's future, which would be large.
-        let running = Box::pin(async move { self.work(future.into_future()).await });
+        let running = Box::pin(async move { self.work_or_tell(future.into_future()).await });
         let value = running.await?;
         value
             .ok_or_else(|| WorkerError::new("the worker was shut down before the future given to `run_until` was done"))
+    }
+
+    /// Like [`work`](Self::work); an error that nobody was told is told to the hook.
+    async fn work_or_tell<T>(self, until: impl Future<Output = T>) -> Result<Option<T>, WorkerError> {
+        let hook = self.options.fatal_hook.clone();
+        let worked = self.work(until).await;
+        if let Err(error) = &worked {
+            hook.tell(error);
+        }
+        worked
     }
 
     /// Works until the future completes (`Some`) or the worker is shut down (`None`).

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::activity_tasks::ActivityLimits;
 use super::deployment::DeploymentOptions;
 use super::error::WorkerError;
+use super::fatal::FatalHook;
 use super::polling::PollerBehavior;
 use super::tuner::{SharedSlots, SlotKind, SlotSupplier, WorkerTuner};
 
@@ -46,6 +47,8 @@ pub(super) struct Options {
     pub(super) deadlock_detection_timeout: Duration,
     pub(super) debug_mode: bool,
     pub(super) disable_payload_error_limit: bool,
+    pub(super) no_remote_activities: bool,
+    pub(super) fatal_hook: FatalHook,
     pub(super) worker_threads: usize,
     pub(super) identity: Option<String>,
     pub(super) build_id: Option<String>,
@@ -83,6 +86,8 @@ impl Default for Options {
             deadlock_detection_timeout: Duration::from_secs(2),
             debug_mode: false,
             disable_payload_error_limit: false,
+            no_remote_activities: false,
+            fatal_hook: FatalHook::default(),
             worker_threads: available_parallelism().map_or(1, NonZeroUsize::get),
             identity: None,
             build_id: None,

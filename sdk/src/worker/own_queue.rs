@@ -46,7 +46,8 @@ pub(super) fn name(task_queue: &str, identity: &str) -> String {
 pub(super) fn options(of_worker: &Options) -> Options {
     // A deployment version keeps the names of its task queues and takes only some (100 by default). After as many
     // restarts, the server would refuse the polls. A queue without a deployment takes activities of any version.
-    Options { deployment: None, ..of_worker.clone() }
+    // And its activities are polled in any case.
+    Options { deployment: None, no_remote_activities: false, ..of_worker.clone() }
 }
 
 /// Checks what the second worker would have to run.

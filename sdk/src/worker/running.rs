@@ -139,7 +139,7 @@ impl RunningWorker {
     }
 
     fn start_activities(&mut self, worker: Worker, outage: &Arc<Outage>) {
-        if worker.activities.is_empty() {
+        if worker.activities.is_empty() || self.shared.options.no_remote_activities {
             return;
         }
         let activities = ActivityWorker::new(Arc::clone(&self.shared), worker.activities);
@@ -214,7 +214,10 @@ impl RunningWorker {
         let reason = tokio::select! {
             value = until => Ok(Some(value)),
             () = phases.reached(Phase::Draining) => Ok(None),
-            error = gave_up(&mut self.pollers) => Err(error),
+            error = gave_up(&mut self.pollers) => {
+                self.shared.options.fatal_hook.tell(&error);
+                Err(error)
+            }
         };
         match (reason, self.end().await) {
             (Ok(None), Some(error)) => Err(error),
@@ -368,7 +371,8 @@ pub(super) fn shared(worker: &Worker, described: DescribeNamespaceResponse) -> W
     let default = || if worker.client.now().is_in_process() { "in-process" } else { build_id::of_this_executable() };
     let build_id = build_id.unwrap_or_else(|| default().to_string());
     // So far all commands concern activities.
-    let takes_commands = capabilities.worker_commands && !worker.activities.is_empty();
+    let polls_activities = !worker.activities.is_empty() && !options.no_remote_activities;
+    let takes_commands = capabilities.worker_commands && polls_activities;
     let commands = Arc::clone(worker.client.now().worker_commands());
     let metrics = WorkerMetrics::new(worker.client.now().metrics(), worker.client.namespace(), &worker.task_queue);
     let queue = takes_commands.then(|| commands.task_queue(worker.client.namespace()));

@@ -101,7 +101,10 @@ impl WorkerBuilder<Registered> {
     }
 
     fn build_queue(&self, queue: FurtherQueue, client: &Arc<CurrentClient>) -> Result<Worker, WorkerError> {
-        let configured = (queue.configure)(self.of_same_worker(queue.name));
+        let mut builder = self.of_same_worker(queue.name);
+        // It says which activities this queue runs, so it is not inherited.
+        builder.options.no_remote_activities = false;
+        let configured = (queue.configure)(builder);
         if !configured.further_queues.is_empty() || !configured.own_queues.is_empty() {
             return Err(WorkerError::new(format!(
                 "`also_task_queue` or `own_queue` is called within the configuration of the task queue `{}`: call it on \

@@ -59,4 +59,5 @@ mod tuner;
 mod updates;
 mod versions;
 mod worker_commands;
+mod worker_options;
 mod workflow_interceptors;
