@@ -5,7 +5,9 @@
 //!
 //! - search attributes, because the server reads them;
 //! - Core's own data in its markers for patches and local activities, which every SDK writes unencoded. Arguments and
-//!   results in these markers are the user's.
+//!   results in these markers are the user's;
+//! - messages that the server's own Nexus operations take and return as payloads, because the server reads them. The
+//!   payloads within them are the user's.
 
 use prost::Message as _;
 
@@ -14,9 +16,13 @@ use crate::temporal::api::common::v1::{Header, Payload, Payloads};
 use crate::temporal::api::failure::v1::Failure;
 use crate::temporal::api::protocol::v1::Message as ProtocolMessage;
 use crate::temporal::api::update::v1::{Acceptance, Rejection, Request, Response};
+use crate::temporal::api::workflowservice::v1::SignalWithStartWorkflowExecutionRequest as SignalWithStart;
 
 /// The entries of Core's markers that contain user data.
 const OF_THE_USER: [&str; 2] = ["result", "input"];
+
+/// Where the server's own Nexus operations are defined, as the type of a message begins.
+const OF_THE_SERVER: &[u8] = b"temporal.api.workflowservice.v1.SignalWithStartWorkflowExecution";
 
 /// A message that can contain payloads and failures.
 pub trait PayloadFields {
@@ -39,6 +45,8 @@ pub struct Fields<'a> {
     pub failures: Vec<&'a mut Failure>,
     /// The bodies of protocol messages, which may contain more fields: see [`Body`].
     pub bodies: Vec<&'a mut Any>,
+    /// The inputs of the server's own Nexus operations, which contain more fields: see [`Body::open_input`].
+    pub inputs: Vec<&'a mut Payload>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -50,7 +58,8 @@ enum Wanted {
 impl<'a> Fields<'a> {
     /// Collects payloads; those of headers only if `headers` is set.
     pub fn payloads(headers: bool) -> Self {
-        Self { wanted: Wanted::Payloads { headers }, payloads: Vec::new(), failures: Vec::new(), bodies: Vec::new() }
+        let (payloads, failures, bodies, inputs) = Default::default();
+        Self { wanted: Wanted::Payloads { headers }, payloads, failures, bodies, inputs }
     }
 
     /// Collects failures. Each one includes its causes, so these are not collected separately.
@@ -71,10 +80,17 @@ impl<'a> Fields<'a> {
 
 impl PayloadFields for Payload {
     fn payload_fields<'a>(&'a mut self, to: &mut Fields<'a>) {
-        if to.wanted != Wanted::Failures {
-            to.payloads.push(self);
+        match to.wanted {
+            Wanted::Failures => {}
+            Wanted::Payloads { .. } if is_of_the_server(self) => to.inputs.push(self),
+            Wanted::Payloads { .. } => to.payloads.push(self),
         }
     }
+}
+
+fn is_of_the_server(payload: &Payload) -> bool {
+    let is = |key: &str, check: &dyn Fn(&[u8]) -> bool| payload.metadata.get(key).is_some_and(|value| check(value));
+    is("encoding", &|value| value == b"binary/protobuf") && is("messageType", &|value| value.starts_with(OF_THE_SERVER))
 }
 
 impl PayloadFields for Header {
@@ -117,6 +133,8 @@ pub enum Body {
     Request(Box<Request>),
     /// An update has completed.
     Response(Box<Response>),
+    /// The input of a signal-with-start from a workflow.
+    SignalWithStart(Box<SignalWithStart>),
 }
 
 impl Body {
@@ -134,14 +152,32 @@ impl Body {
         }
     }
 
+    /// Decodes the input of one of the server's Nexus operations; `None` for an answer, which has no fields, and for what
+    /// cannot be decoded.
+    pub fn open_input(payload: &Payload) -> Option<Self> {
+        let is_request = payload.metadata.get("messageType")?.ends_with(b"Request");
+        let input = is_request.then(|| SignalWithStart::decode(payload.data.as_slice()).ok())?;
+        input.map(Box::new).map(Self::SignalWithStart)
+    }
+
+    /// Encodes it back into the input that it was decoded from.
+    pub fn close_input(&self, payload: &mut Payload) {
+        payload.data = self.encoded();
+    }
+
     /// Encodes it back into the message that it was decoded from.
     pub fn close(&self, any: &mut Any) {
-        any.value = match self {
+        any.value = self.encoded();
+    }
+
+    fn encoded(&self) -> Vec<u8> {
+        match self {
             Self::Acceptance(body) => body.encode_to_vec(),
             Self::Rejection(body) => body.encode_to_vec(),
             Self::Request(body) => body.encode_to_vec(),
             Self::Response(body) => body.encode_to_vec(),
-        };
+            Self::SignalWithStart(body) => body.encode_to_vec(),
+        }
     }
 }
 
@@ -152,6 +188,7 @@ impl PayloadFields for Body {
             Self::Rejection(body) => body.payload_fields(to),
             Self::Request(body) => body.payload_fields(to),
             Self::Response(body) => body.payload_fields(to),
+            Self::SignalWithStart(body) => body.payload_fields(to),
         }
     }
 }

@@ -169,3 +169,36 @@ fn what_is_no_update_is_not_opened() {
     body.close(&mut any);
     assert!(any.value.windows(3).any(|part| part == b"u-1"));
 }
+
+#[test]
+fn the_input_of_an_operation_of_the_server_is_searched_and_not_coded_itself() {
+    let one = |data: &str| Payloads { payloads: vec![Payload { data: data.into(), ..Default::default() }] };
+    let request = service::SignalWithStartWorkflowExecutionRequest {
+        input: Some(one("arguments")),
+        signal_input: Some(one("of the signal")),
+        ..Default::default()
+    };
+    let of_server = |message: &str, data: Vec<u8>| {
+        let name = format!("temporal.api.workflowservice.v1.SignalWithStartWorkflowExecution{message}");
+        let metadata = [("encoding", "binary/protobuf".to_string()), ("messageType", name)];
+        Payload {
+            metadata: metadata.map(|(key, value)| (key.to_string(), value.into_bytes())).into(),
+            data,
+            ..Default::default()
+        }
+    };
+    let mut input = of_server("Request", request.encode_to_vec());
+    let mut answer = of_server("Response", vec![]);
+    let mut fields = Fields::payloads(false);
+    input.payload_fields(&mut fields);
+    answer.payload_fields(&mut fields);
+    assert_eq!((fields.payloads.len(), fields.inputs.len()), (0, 2));
+    let opened: Vec<_> = fields.inputs.iter().map(|payload| Body::open_input(payload)).collect();
+    let [Some(mut body), None] = <[_; 2]>::try_from(opened).unwrap() else { panic!("only the request has fields") };
+    let mut inner = Fields::payloads(false);
+    body.payload_fields(&mut inner);
+    assert_eq!(inner.payloads.len(), 2);
+    inner.payloads.into_iter().for_each(|payload| payload.data.push(b'!'));
+    body.close_input(&mut input);
+    assert!(String::from_utf8_lossy(&input.data).contains("of the signal!"));
+}

@@ -247,15 +247,21 @@ impl Inner {
         let mut fields = Fields::payloads(self.headers);
         message.payload_fields(&mut fields);
         let mut opened: Vec<_> = fields.bodies.into_iter().filter_map(|any| Some((Body::open(any)?, any))).collect();
+        let inputs = fields.inputs.into_iter().filter_map(|input| Some((Body::open_input(input)?, input)));
+        let mut inputs: Vec<_> = inputs.collect();
         let mut slots = fields.payloads;
         let mut inner = Fields::payloads(self.headers);
         opened.iter_mut().for_each(|(body, _)| body.payload_fields(&mut inner));
+        inputs.iter_mut().for_each(|(body, _)| body.payload_fields(&mut inner));
         slots.append(&mut inner.payloads);
         if !slots.is_empty() {
             self.code_payloads(slots, direction, run).await?;
         }
         for (body, any) in &mut opened {
             body.close(any);
+        }
+        for (body, input) in &mut inputs {
+            body.close_input(input);
         }
         Ok(())
     }

@@ -21,7 +21,7 @@ use crate::metrics::Meter;
 /// | run an activity | [`activity`](Self::activity) |
 /// | run a short activity in the worker itself | [`local_activity`](Self::local_activity) |
 /// | run several activities on the same worker | [`on_one_worker`](Self::on_one_worker) |
-/// | run a child workflow, signal or cancel others | [`child_workflow`](Self::child_workflow), [`external_workflow`](Self::external_workflow) |
+/// | run a child workflow, signal or cancel others | [`child_workflow`](Self::child_workflow), [`external_workflow`](Self::external_workflow), [`signal_with_start`](Self::signal_with_start) |
 /// | call an operation of another team or namespace | [`nexus_operation`](Self::nexus_operation) |
 /// | wait for a time or for a condition | [`timer`](Self::timer), [`updatable_timer`](Self::updatable_timer), [`wait_until`](Self::wait_until) |
 /// | do several things concurrently | [`join!`](crate::join), [`select!`](crate::select), [`task_group`](Self::task_group), [`spawn`](Self::spawn), [`for_each_concurrent`](crate::workflow::for_each_concurrent) |

@@ -30,6 +30,9 @@ use crate::replay::jobs::Outcome;
 use crate::replay::machines::nexus_operation::{Input, ScheduleNexusOperation, cancelled_before_sent};
 use crate::replay::machines::operation::Waiting;
 
+/// The endpoint of the server's own operations.
+const SERVER: &str = "__temporal_system";
+
 /// Effect of cancelling a Nexus operation (Temporal's Nexus operation cancellation types).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -140,6 +143,18 @@ impl WorkflowContext {
 }
 
 impl<I: PayloadValue, O: PayloadValue> NexusOperationCall<I, O> {
+    /// Calls an operation of the server itself. It cannot be cancelled.
+    pub(super) fn of_server(
+        shared: Rc<RunState>,
+        operation: NexusOperation<I, O>,
+        input: I,
+        location: &'static Location<'static>,
+    ) -> Self {
+        let options = Options { cancellation_type: NexusOperationCancellationType::Abandon, ..Options::default() };
+        let request = Box::new(Request { endpoint: SERVER.to_string(), operation, input, options, location });
+        Self { shared, request: Some(request), handle: None }
+    }
+
     /// Limits the time from the call to the end of the operation, including retries. Default: the workflow's own limit.
     pub fn schedule_to_close_timeout(self, timeout: Duration) -> Self {
         self.with(|options| options.schedule_to_close_timeout = Some(timeout))
@@ -421,7 +436,11 @@ impl<I: PayloadValue, O> Request<I, O> {
     fn body(self, shared: &RunState, input: Option<Payload>) -> Option<CommandBody> {
         let input = input.or_else(|| self.written_input(shared))?;
         let (service, operation) = (self.operation.service(), self.operation.name());
-        let options = self.options;
+        let mut options = self.options;
+        if self.endpoint == SERVER {
+            // The server refuses headers of its own operations; an interceptor may have added some.
+            options.headers.clear();
+        }
         let attributes = ScheduleNexusOperationCommandAttributes {
             endpoint: self.endpoint,
             service: service.to_string(),

@@ -19,6 +19,7 @@ mod outage;
 mod pollers;
 mod rolling_restarts;
 mod shutdown;
+mod signal_with_start;
 mod worker_heartbeats;
 mod workflow_tasks;
 mod workflows;

@@ -23,6 +23,7 @@ mod retries;
 mod sagas;
 mod side_data;
 mod side_effects;
+mod signal_with_start;
 mod task_groups;
 mod timeouts;
 mod timers;
