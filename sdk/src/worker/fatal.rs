@@ -67,8 +67,9 @@ mod tests {
         let hears = Arc::clone(&told);
         let hook: Arc<Hook> = Arc::new(move |error| hears.lock().unwrap().push(error.to_string()));
         let hook = FatalHook { hook: Some(hook), told: Arc::default() };
+        let of_another_queue = hook.clone();
         hook.tell(&WorkerError::new("first"));
-        hook.clone().tell(&WorkerError::new("second"));
+        of_another_queue.tell(&WorkerError::new("second"));
         assert_eq!(*told.lock().unwrap(), ["first"]);
         FatalHook::default().tell(&WorkerError::new("no hook"));
     }

@@ -100,7 +100,7 @@ struct Stubborn(Mutex<mpsc::Receiver<()>>);
 impl Stubborn {
     #[activity(blocking)]
     fn hold(&self, ctx: &ActivityContext) -> Result<bool, ActivityError> {
-        self.0.lock().unwrap().recv()?;
+        self.0.lock().expect("nothing panics with it").recv()?;
         Ok(ctx.is_cancelled())
     }
 }

@@ -40,9 +40,9 @@ struct Stubborn {
 impl Stubborn {
     #[activity(blocking)]
     fn hold(&self, ctx: &ActivityContext) -> Result<(), ActivityError> {
-        if let Some(began) = self.began.lock().unwrap().take() {
+        if let Some(began) = self.began.lock().expect("nothing panics with it").take() {
             began.send(ctx.clone()).map_err(|_| "the test has ended")?;
-            self.released.lock().unwrap().recv()?;
+            self.released.lock().expect("nothing panics with it").recv()?;
         }
         Ok(())
     }

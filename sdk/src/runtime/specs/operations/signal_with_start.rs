@@ -102,7 +102,9 @@ fn an_answer_that_is_none_fails_the_task() {
     check(
         restocked,
         &after_first_task(&format!("{SCHEDULED}6 NexusOperationCompleted result=7\n{TASK}")),
-        expect![[r#"Fail WorkflowWorkerUnhandledFailure: the server's answer to a signal-with-start cannot be read: expected a SignalWithStartWorkflowExecutionResponse with the encoding `binary/protobuf`, found the encoding `json/plain` (at signal_with_start.rs `ctx.signal_with_start("stock-7", STOCK, "Paris".to_string(), RESTOCK, 12)`)"#]],
+        expect![[
+            r#"Fail WorkflowWorkerUnhandledFailure: the server's answer to a signal-with-start cannot be read: expected a SignalWithStartWorkflowExecutionResponse with the encoding `binary/protobuf`, found the encoding `json/plain` (at signal_with_start.rs `ctx.signal_with_start("stock-7", STOCK, "Paris".to_string(), RESTOCK, 12)`)"#
+        ]],
     );
 }
 
