@@ -83,7 +83,15 @@ impl Greeter {
 fn context() -> WorkflowContext {
     let machines = StateMachines::new(Flags::new(true));
     let waker = std::task::Waker::noop().clone();
-    WorkflowContext::new(RunState::new(machines, "test".into(), waker, Default::default(), Default::default(), None))
+    WorkflowContext::new(RunState::new(
+        machines,
+        "test".into(),
+        waker,
+        Default::default(),
+        Default::default(),
+        None,
+        None,
+    ))
 }
 
 fn payloads<A: Arguments>(_: A, args: &A::Args) -> Vec<Payload> {

@@ -11,7 +11,7 @@ use crate::definition::{Workflow, WorkflowDefinition};
 use crate::interceptor::workflow::{Interceptors, WorkflowInterceptor};
 use crate::into_shared::IntoShared;
 use crate::versioning::VersioningBehavior;
-use crate::workflow::{WorkflowContext, WorkflowImplementation, WorkflowInstance};
+use crate::workflow::{PatchActivation, WorkflowContext, WorkflowImplementation, WorkflowInfo, WorkflowInstance};
 
 type Instantiate =
     dyn Fn(&WorkflowContext, &mut PayloadReader<'_>) -> Result<Rc<dyn WorkflowInstance>, PayloadError> + Send + Sync;
@@ -37,6 +37,8 @@ pub struct WorkflowRegistry {
     failure_errors: BTreeSet<WorkflowErrorType>,
     /// `None` without interceptors, so that runs need not look.
     interceptors: Option<Interceptors>,
+    /// Decides about patches; `None` if each new run takes the new path.
+    patch_activation: Option<PatchActivation>,
     /// Errors that in addition fail workflows of one type.
     failure_errors_of: BTreeMap<Cow<'static, str>, BTreeSet<WorkflowErrorType>>,
 }
@@ -78,7 +80,8 @@ impl WorkflowRegistry {
     #[cfg(feature = "worker")]
     pub(crate) fn without_workflows(&self) -> Self {
         let (failure_errors, interceptors) = (self.failure_errors.clone(), self.interceptors.clone());
-        Self { failure_errors, interceptors, ..Self::default() }
+        let patch_activation = self.patch_activation.clone();
+        Self { failure_errors, interceptors, patch_activation, ..Self::default() }
     }
 
     /// Returns true if there is no workflow, and no dynamic one either.
@@ -133,6 +136,15 @@ impl WorkflowRegistry {
     pub(crate) fn fails_workflow(&self, workflow_type: &str, error: WorkflowErrorType) -> bool {
         let of_type = || self.failure_errors_of.get(workflow_type).is_some_and(|errors| errors.contains(&error));
         self.failure_errors.contains(&error) || of_type()
+    }
+
+    /// Sets who decides whether a run takes the new path of a patch. Asked by live code only, once for each run and id.
+    pub fn set_patch_activation(&mut self, activates: impl Fn(&WorkflowInfo, &str) -> bool + Send + Sync + 'static) {
+        self.patch_activation = Some(Arc::new(activates));
+    }
+
+    pub(crate) fn patch_activation(&self) -> Option<&PatchActivation> {
+        self.patch_activation.as_ref()
     }
 
     pub(crate) fn interceptors(&self) -> Option<&Interceptors> {

@@ -1,4 +1,4 @@
-//! Options that change several settings at once: for serverless functions, for a debugger.
+//! Options for a situation: serverless functions, a debugger, a deployment whose patches are not active yet.
 
 use std::ffi::OsStr;
 use std::time::Duration;
@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::builder::WorkerBuilder;
 use super::polling::PollerBehavior;
 use super::tuner::SlotKind;
+use crate::workflow::WorkflowInfo;
 
 /// The variable that turns debug mode on, as in other SDKs.
 pub(super) const DEBUG_VARIABLE: &str = "TEMPORAL_DEBUG";
@@ -60,6 +61,34 @@ impl<State> WorkerBuilder<State> {
         options.nexus_task_pollers = Some(PollerBehavior::SimpleMaximum(1));
         options.graceful_shutdown_timeout = Duration::from_secs(5);
         options.disable_eager_activity_execution = true;
+        self
+    }
+
+    /// Sets a function that decides whether a run takes the new path of a patch. It gets the run's information and the
+    /// id of the patch, and is asked when live code calls [`patched`](crate::WorkflowContext::patched) for the first time
+    /// in a run. If it returns false, the run keeps the old path, and nothing is recorded. It is not asked in a replay,
+    /// nor for `deprecate_patch` and versions. It must not block. Default: every patch is active.
+    ///
+    /// Use it to deploy a change before it is active: first to all workers, which can then replay the new path; then
+    /// turn the patch on.
+    ///
+    /// ```no_run
+    /// # use abide::prelude::*;
+    /// # use abide::worker::WorkerError;
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicBool, Ordering};
+    ///
+    /// # #[workflow] async fn order(ctx: &WorkflowContext) -> Result<(), WorkflowError> { Ok(()) }
+    /// # async fn start(client: &Client, fraud_check_is_on: Arc<AtomicBool>) -> Result<(), WorkerError> {
+    /// let worker = Worker::builder(client, "orders").workflow(order).patch_activation(move |_, patch_id| {
+    ///     patch_id != "check-fraud-first" || fraud_check_is_on.load(Ordering::Relaxed)
+    /// });
+    /// worker.build()?.run().await
+    /// # }
+    /// # fn main() {}
+    /// ```
+    pub fn patch_activation(mut self, activates: impl Fn(&WorkflowInfo, &str) -> bool + Send + Sync + 'static) -> Self {
+        self.workflows.set_patch_activation(activates);
         self
     }
 }

@@ -71,6 +71,7 @@ pub use nexus_operation::{
 };
 pub use one_worker::OWN_QUEUE;
 pub use patch::DEFAULT_VERSION;
+pub(crate) use patch::PatchActivation;
 pub use random::{RandomValue, WorkflowRng};
 pub use saga::{Saga, SagaError};
 pub use search_attributes::MemoUpdate;

@@ -1,8 +1,10 @@
 //! Patches: changing a workflow's code while runs of the old code are under way.
 
 use std::panic::{Location, panic_any};
+use std::sync::Arc;
 
 use super::context::WorkflowContext;
+use super::info::WorkflowInfo;
 use crate::replay::machines::change_marker;
 use crate::replay::{Nondeterminism, NondeterminismKind};
 
@@ -10,11 +12,15 @@ use crate::replay::{Nondeterminism, NondeterminismKind};
 /// Java's `DefaultVersion`).
 pub const DEFAULT_VERSION: i32 = change_marker::DEFAULT_VERSION;
 
+/// Decides whether a run takes the new path of a patch, when live code asks for it first.
+pub(crate) type PatchActivation = Arc<dyn Fn(&WorkflowInfo, &str) -> bool + Send + Sync>;
+
 impl WorkflowContext {
     /// Returns true if this run takes the new path of a change (Temporal's `patched`).
     ///
     /// A run that has not passed this place yet takes the new path, and a marker records this in its history. A run
-    /// that passed it before the change keeps the old path. All calls with one `id` give one answer.
+    /// that passed it before the change keeps the old path. All calls with one `id` give one answer. A worker may decide
+    /// that runs do not take the new path yet: `WorkerBuilder::patch_activation`.
     ///
     /// A change has three steps. Branch on `patched`. When no run of the old path is left, replace the call by
     /// [`deprecate_patch`](Self::deprecate_patch) and keep only the new path. When no run that called `patched` is
@@ -100,6 +106,13 @@ impl WorkflowContext {
     #[track_caller]
     fn patch(&self, id: &str, deprecated: bool) -> bool {
         self.shared.must_not_be_read_only("a patch");
+        if let Some(activates) = self.shared.patch_activation.as_ref().filter(|_| !deprecated)
+            && self.shared.operation_state.borrow().machines.chooses(id)
+            && !activates(self.info(), id)
+        {
+            self.shared.operation_state.borrow_mut().machines.keep_old_path(id);
+            return false;
+        }
         self.shared.operation_state.borrow_mut().machines.patch(id, deprecated, Location::caller())
     }
 }

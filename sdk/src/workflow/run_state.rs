@@ -19,6 +19,7 @@ use super::inbound_message::InboundMessage;
 use super::info::WorkflowInfo;
 use super::message_handlers::table::Handlers;
 use super::operation::{AwaitedKind, Operation, OperationFuture};
+use super::patch::PatchActivation;
 use super::random::Random;
 use super::search_attributes::Upserted;
 use super::state::ReadOnlyCode;
@@ -45,6 +46,8 @@ pub(crate) struct RunState {
     pub(crate) metrics: Metrics,
     /// `None` without interceptors. Boxed, because a run that waits is kept in memory.
     interceptors: Option<Box<RunInterceptors>>,
+    /// `None` if every new run takes the new path of each patch.
+    pub(crate) patch_activation: Option<PatchActivation>,
     /// Root scope of the run. A request to cancel the workflow cancels it.
     pub(crate) root_scope: Rc<Scope>,
     /// Scope of message handlers, once there was one. A request to cancel the workflow concerns only the main routine.
@@ -106,6 +109,7 @@ impl RunState {
         data_converter: DataConverter,
         metrics: Metrics,
         interceptors: Option<Interceptors>,
+        patch_activation: Option<PatchActivation>,
     ) -> Rc<Self> {
         let root_scope = Scope::root();
         Rc::new(Self {
@@ -126,6 +130,7 @@ impl RunState {
             data_converter,
             metrics,
             interceptors: interceptors.map(|all| Box::new(RunInterceptors::new(all))),
+            patch_activation,
             current_scope: RefCell::new(root_scope.clone()),
             root_scope,
             handler_scope: OnceCell::new(),

@@ -82,3 +82,25 @@ async fn a_serverless_worker_works() -> Outcome {
 async fn local_only(ctx: &WorkflowContext) -> Result<(bool, bool), WorkflowError> {
     Ok((ctx.local_activity(runs_here, ()).await?, ctx.activity(runs_here, ()).await?))
 }
+
+#[workflow]
+async fn asks_for_two(ctx: &WorkflowContext) -> Result<(bool, bool), WorkflowError> {
+    let (off, on) = (ctx.patched("off"), ctx.patched("on"));
+    ctx.timer(millis(10)).await?;
+    assert_eq!((off, on), (ctx.patched("off"), ctx.patched("on")), "a run keeps its path");
+    Ok((off, on))
+}
+
+#[tokio::test]
+async fn a_worker_decides_which_patches_are_active() -> Outcome {
+    compare("patch-activation", async |arm: Arm| {
+        // Without a cache, the second task replays the first.
+        let worker = arm.worker().workflow(asks_for_two).max_cached_workflows(0);
+        let worker = worker.patch_activation(|info, patch_id| info.workflow_type == "asks_for_two" && patch_id == "on");
+        let worker = worker.build()?;
+        let handle = arm.client.start(asks_for_two, ()).id(arm.id()).task_queue(arm.queue()).await?;
+        assert_eq!(Box::pin(worker.run_until(handle.result())).await??, (false, true));
+        Ok(vec![handle.fetch_history().await?])
+    })
+    .await
+}

@@ -76,6 +76,17 @@ impl StateMachines {
         self.version_of(newest, location) != DEFAULT_VERSION
     }
 
+    /// Returns true if live code asks for a change for the first time, so that a call would choose the new path.
+    pub(crate) fn chooses(&self, id: &str) -> bool {
+        let is_known = |patches: &Patches| patches.answers.contains_key(id) || patches.found.contains_key(id);
+        !self.replaying && !self.patches.as_deref().is_some_and(is_known)
+    }
+
+    /// Keeps the old path of a change for this run. Nothing records it: a replay finds no marker.
+    pub(crate) fn keep_old_path(&mut self, id: &str) {
+        self.patches.get_or_insert_default().answers.insert(id.into(), DEFAULT_VERSION);
+    }
+
     /// Returns this run's version of a change. A new run gets `newest`, and records the marker then.
     pub(crate) fn version(&mut self, id: &str, newest: i32, location: &'static Location<'static>) -> i32 {
         self.version_of(Change { id: id.into(), version: newest, kind: ChangeKind::Version }, location)

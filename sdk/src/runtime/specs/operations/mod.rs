@@ -18,6 +18,7 @@ mod local_activities;
 mod local_activity_cancellation;
 mod nexus_operations;
 mod one_worker;
+mod patch_activation;
 mod patches;
 mod retries;
 mod sagas;
