@@ -74,7 +74,8 @@ impl Bank {
     pub async fn credit(&self, ctx: &ActivityContext, account: String, cents: i64) -> Result<(), BankError> {
         let mut books = self.books();
         books.balance(&account)?;
-        books.book(format!("{}/credit", ctx.info().workflow_id), account, cents);
+        let transfer = ctx.info().workflow_id.as_deref().unwrap_or_default();
+        books.book(format!("{transfer}/credit"), account, cents);
         Ok(())
     }
 

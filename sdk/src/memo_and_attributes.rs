@@ -16,20 +16,7 @@ macro_rules! read_memo_and_attributes {
             read.map_err(|error| error.of(format_args!("memo `{key}`")))
         }
 
-        /// Returns a search attribute; `None` if it is not set, or has another type than the key.
-        pub fn search_attribute<T: $crate::SearchAttributeValue>(
-            &$this,
-            key: &$crate::SearchAttributeKey<T>,
-        ) -> Option<T> {
-            key.read($attributes.as_ref()?)
-        }
-
-        /// Returns the search attributes as a struct with
-        /// [`#[derive(SearchAttributes)]`](derive@crate::SearchAttributes); `None` if one of them is not set whose field
-        /// is not an `Option`.
-        pub fn search_attributes<T: $crate::SearchAttributes>(&$this) -> Option<T> {
-            T::read(&$crate::search_attributes::SearchAttributesReader($attributes.as_ref()))
-        }
+        $crate::memo_and_attributes::read_attributes!($this => $attributes);
     };
 }
 
@@ -53,6 +40,33 @@ macro_rules! memo_and_attributes {
             Ok(())
         }
 
+        $crate::memo_and_attributes::set_attributes!($this => $attributes);
+    };
+}
+
+/// Methods that read search attributes.
+macro_rules! read_attributes {
+    ($this:ident => $attributes:expr) => {
+        /// Returns a search attribute; `None` if it is not set, or has another type than the key.
+        pub fn search_attribute<T: $crate::SearchAttributeValue>(
+            &$this,
+            key: &$crate::SearchAttributeKey<T>,
+        ) -> Option<T> {
+            key.read($attributes.as_ref()?)
+        }
+
+        /// Returns the search attributes as a struct with
+        /// [`#[derive(SearchAttributes)]`](derive@crate::SearchAttributes); `None` if one of them is not set whose field
+        /// is not an `Option`.
+        pub fn search_attributes<T: $crate::SearchAttributes>(&$this) -> Option<T> {
+            T::read(&$crate::search_attributes::SearchAttributesReader($attributes.as_ref()))
+        }
+    };
+}
+
+/// The method that changes search attributes.
+macro_rules! set_attributes {
+    ($this:ident => $attributes:expr) => {
         /// Sets or removes search attributes. The others stay.
         pub fn set_search_attributes(&mut $this, updates: impl IntoIterator<Item = $crate::SearchAttributeUpdate>) {
             let updates: Vec<$crate::SearchAttributeUpdate> = updates.into_iter().collect();
@@ -61,4 +75,6 @@ macro_rules! memo_and_attributes {
     };
 }
 pub(crate) use memo_and_attributes;
+pub(crate) use read_attributes;
 pub(crate) use read_memo_and_attributes;
+pub(crate) use set_attributes;

@@ -130,12 +130,12 @@ impl Attempts {
     pub(crate) fn begin(&mut self, info: &ActivityInfo, began: Moment, now: Time) -> AttemptId {
         let id = AttemptId(LAST_ID.fetch_add(1, Ordering::Relaxed));
         let attempt = Attempt {
-            run_id: info.run_id.clone(),
+            run_id: info.run_id.clone().unwrap_or_default(),
             activity_id: info.activity_id.clone(),
             attempt: i32::try_from(info.attempt).unwrap_or(i32::MAX),
             is_local: info.is_local,
             activity_type: info.activity_type.clone(),
-            workflow_id: info.workflow_id.clone(),
+            workflow_id: info.workflow_id.clone().unwrap_or_default(),
             began,
             until: info.start_to_close_timeout.map(|timeout| now.plus(timeout)),
             left_alone: false,

@@ -498,7 +498,9 @@ impl Host {
     /// Records that an attempt's code has ended with its result to be reported later.
     pub fn attempt_left_open(&self, info: &ActivityInfo) {
         let attempt = i32::try_from(info.attempt).unwrap_or(i32::MAX);
-        self.call(|engine| engine.attempt_left_open(&info.run_id, &info.activity_id, attempt));
+        self.call(|engine| {
+            engine.attempt_left_open(info.run_id.as_deref().unwrap_or_default(), &info.activity_id, attempt)
+        });
     }
 
     /// Returns the activities whose code is running at this moment.

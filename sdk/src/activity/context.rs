@@ -97,7 +97,8 @@ impl ActivityContext {
     }
 
     /// Returns a meter for metrics of your own, with the labels `namespace`, `task_queue`, `workflow_type` and
-    /// `activity_type`. They are exported with those of the worker's client.
+    /// `activity_type`. They are exported with those of the worker's client. The `workflow_type` of a standalone activity
+    /// is empty.
     ///
     /// ```
     /// use abide::prelude::*;
@@ -113,7 +114,9 @@ impl ActivityContext {
         let own = || self.inner.own_metrics.get_or_init(Metrics::default);
         let (metrics, info) = (self.inner.outbound.metrics().unwrap_or_else(own), &self.inner.info);
         let meter = metrics.meter().with_label("namespace", &info.namespace).with_label("task_queue", &info.task_queue);
-        meter.with_label("workflow_type", &info.workflow_type).with_label("activity_type", &info.activity_type)
+        meter
+            .with_label("workflow_type", info.workflow_type.as_deref().unwrap_or_default())
+            .with_label("activity_type", &info.activity_type)
     }
 
     /// Reports that the attempt is alive, together with its progress. The next attempt can resume from this progress.

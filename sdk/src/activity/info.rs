@@ -15,8 +15,10 @@ use crate::retry_policy::RetryPolicy;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ActivityInfo {
-    /// Activity id within its workflow.
+    /// Activity id within its workflow; of a standalone activity, within its namespace.
     pub activity_id: String,
+    /// Run id of the activity, if it is standalone: started by a client, without a workflow.
+    pub activity_run_id: Option<String>,
     /// Name of the activity type.
     pub activity_type: String,
     /// Attempt number, from 1.
@@ -30,12 +32,12 @@ pub struct ActivityInfo {
     pub task_queue: String,
     /// Namespace of the activity.
     pub namespace: String,
-    /// Workflow id of the workflow that scheduled the activity.
-    pub workflow_id: String,
-    /// Run id of that workflow.
-    pub run_id: String,
-    /// Workflow type of that workflow.
-    pub workflow_type: String,
+    /// Workflow id of the workflow that scheduled the activity; `None` for a standalone activity.
+    pub workflow_id: Option<String>,
+    /// Run id of that workflow; `None` for a standalone activity.
+    pub run_id: Option<String>,
+    /// Workflow type of that workflow; `None` for a standalone activity.
+    pub workflow_type: Option<String>,
     /// Time at which the first attempt was scheduled.
     pub scheduled_time: Option<SystemTime>,
     /// Time at which this attempt was scheduled.
@@ -58,6 +60,7 @@ pub struct ActivityInfo {
 // Whoever knows the task token can complete the activity.
 debug_only!(impl[] ActivityInfo, |this| {
     activity_id: this.activity_id,
+    activity_run_id: this.activity_run_id,
     activity_type: this.activity_type,
     attempt: this.attempt,
     is_local: this.is_local,
@@ -81,15 +84,16 @@ impl ActivityInfo {
     pub fn for_test(activity_type: impl Into<String>) -> Self {
         Self {
             activity_id: "test".into(),
+            activity_run_id: None,
             activity_type: activity_type.into(),
             attempt: 1,
             is_local: false,
             task_token: Vec::new(),
             task_queue: "test".into(),
             namespace: "default".into(),
-            workflow_id: "test".into(),
-            run_id: "test-run".into(),
-            workflow_type: "test".into(),
+            workflow_id: Some("test".into()),
+            run_id: Some("test-run".into()),
+            workflow_type: Some("test".into()),
             scheduled_time: None,
             current_attempt_scheduled_time: None,
             started_time: None,
@@ -115,7 +119,12 @@ impl ActivityInfo {
         Ok(())
     }
 
-    /// Returns a header that the workflow set for this activity; `None` if there is none with this name.
+    /// Returns true for a standalone activity: a client has started it, without a workflow.
+    pub fn is_standalone(&self) -> bool {
+        self.workflow_id.is_none()
+    }
+
+    /// Returns a header that the workflow or the client set for this activity; `None` if there is none with this name.
     ///
     /// # Errors
     /// Returns an error if the header is not a `T`.

@@ -63,6 +63,13 @@ pub enum AsyncActivityId {
         /// Activity id within the workflow.
         activity_id: String,
     },
+    /// The attempt of this standalone activity that is open when the report arrives.
+    Standalone {
+        /// Activity id.
+        activity_id: String,
+        /// Run id of the activity; empty for the last run.
+        run_id: String,
+    },
 }
 
 /// The server's answer to a heartbeat.
@@ -89,7 +96,8 @@ impl Client {
     }
 
     /// Returns a handle to the activity with that id in a workflow, to report the result of the attempt that is open at
-    /// the time. An empty `run_id` selects the open run. Makes no call yet.
+    /// the time. An empty `run_id` selects the open run. Makes no call yet. For a standalone activity, see
+    /// [`StandaloneActivityHandle::async_activity`](super::StandaloneActivityHandle::async_activity).
     pub fn async_activity_by_id(
         &self,
         workflow_id: impl Into<String>,
@@ -109,12 +117,12 @@ macro_rules! send {
     };
     ($activity:expr, $connection:ident, $by_token:ident | $by_id:ident { $field:ident }, |$answer:ident| $read:expr) => {{
         let (identity, namespace) = ($connection.identity().to_string(), $connection.namespace().to_string());
-        match $activity {
-            AsyncActivityId::TaskToken(task_token) => {
+        match $activity.into_ids() {
+            Err(task_token) => {
                 let request = $by_token { task_token, $field, identity, namespace, ..Default::default() };
                 $connection.call_coded(request).await.map(|$answer| $read)
             }
-            AsyncActivityId::Id { workflow_id, run_id, activity_id } => {
+            Ok((workflow_id, run_id, activity_id)) => {
                 let request =
                     $by_id { namespace, workflow_id, run_id, activity_id, $field, identity, ..Default::default() };
                 $connection.call_coded(request).await.map(|$answer| $read)
@@ -124,6 +132,10 @@ macro_rules! send {
 }
 
 impl AsyncActivityHandle {
+    pub(super) fn new(connection: Connection, activity: AsyncActivityId) -> Self {
+        Self { connection, activity }
+    }
+
     /// Completes the activity. The result must have the activity's output type, which is not checked here.
     ///
     /// # Errors
@@ -296,6 +308,18 @@ impl Call for HeartbeatActivityCall {
     answer_is_output!();
 }
 
+impl AsyncActivityId {
+    /// Returns workflow id, run id and activity id as requests have them, or else the token. A standalone activity has no
+    /// workflow.
+    fn into_ids(self) -> Result<(String, String, String), Vec<u8>> {
+        match self {
+            Self::Id { workflow_id, run_id, activity_id } => Ok((workflow_id, run_id, activity_id)),
+            Self::Standalone { activity_id, run_id } => Ok((String::new(), run_id, activity_id)),
+            Self::TaskToken(task_token) => Err(task_token),
+        }
+    }
+}
+
 impl fmt::Display for AsyncActivityId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -306,6 +330,10 @@ impl fmt::Display for AsyncActivityId {
             Self::Id { workflow_id, run_id, activity_id } => {
                 write!(f, "activity `{activity_id}` of workflow `{workflow_id}` (run {run_id})")
             }
+            Self::Standalone { activity_id, run_id } if run_id.is_empty() => {
+                write!(f, "standalone activity `{activity_id}`")
+            }
+            Self::Standalone { activity_id, run_id } => write!(f, "standalone activity `{activity_id}` (run {run_id})"),
         }
     }
 }

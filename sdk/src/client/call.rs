@@ -48,6 +48,22 @@ macro_rules! answer_is_output {
 }
 pub(super) use answer_is_output;
 
+/// A call whose input holds a request.
+macro_rules! held_in {
+    ($Input:ident) => {
+        fn into_input(self) -> $Input {
+            $Input::from_request(self)
+        }
+
+        fn from_input(input: $Input) -> Self {
+            input.into_request()
+        }
+
+        answer_is_output!();
+    };
+}
+pub(super) use held_in;
+
 impl Connection {
     /// Makes a call: through the interceptors of this client, if it has some.
     pub(super) async fn carry_out<C: Call>(&self, call: C) -> Result<C::Answer, <C::Input as ClientCall>::Error> {

@@ -207,6 +207,18 @@ pub enum PendingActivityState {
     Unknown,
 }
 
+impl PendingActivityState {
+    pub(super) fn from_proto(value: i32) -> Self {
+        match PendingActivityStateProto::try_from(value) {
+            Ok(PendingActivityStateProto::Scheduled) => Self::Scheduled,
+            Ok(PendingActivityStateProto::Started) => Self::Started,
+            Ok(PendingActivityStateProto::CancelRequested) => Self::CancelRequested,
+            Ok(PendingActivityStateProto::Paused | PendingActivityStateProto::PauseRequested) => Self::Paused,
+            _ => Self::Unknown,
+        }
+    }
+}
+
 /// An activity that has not ended (Temporal's `PendingActivityInfo`).
 #[derive(Clone, PartialEq)]
 pub struct PendingActivity {
@@ -230,15 +242,7 @@ impl PendingActivity {
 
     /// Returns the state.
     pub fn state(&self) -> PendingActivityState {
-        match PendingActivityStateProto::try_from(self.proto.state) {
-            Ok(PendingActivityStateProto::Scheduled) => PendingActivityState::Scheduled,
-            Ok(PendingActivityStateProto::Started) => PendingActivityState::Started,
-            Ok(PendingActivityStateProto::CancelRequested) => PendingActivityState::CancelRequested,
-            Ok(PendingActivityStateProto::Paused | PendingActivityStateProto::PauseRequested) => {
-                PendingActivityState::Paused
-            }
-            _ => PendingActivityState::Unknown,
-        }
+        PendingActivityState::from_proto(self.proto.state)
     }
 
     /// Returns the attempt number, from 1.

@@ -216,7 +216,9 @@ impl From<PayloadError> for AsyncActivityError {
 
 impl AsyncActivityError {
     pub(super) fn from_rpc(activity: &str, error: RpcError) -> Self {
-        if error.is_not_found() && !error.is_namespace_not_found() {
+        // The server refuses a report by id about a closed standalone activity as a failed precondition.
+        let is_closed = error.is_not_found() || error.is_failed_precondition();
+        if is_closed && !error.is_namespace_not_found() {
             return Self::NotFound { activity: activity.to_string(), message: error.message().to_string() };
         }
         Self::Rpc(error)

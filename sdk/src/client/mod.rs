@@ -27,6 +27,7 @@ mod environment;
 mod errors;
 mod handle;
 mod handle_calls;
+mod long_wait;
 mod message;
 pub mod operator;
 mod options;
@@ -38,6 +39,7 @@ pub(crate) mod retry;
 pub(crate) mod rpc;
 mod rpc_error;
 mod schedule;
+mod standalone_activity;
 mod start;
 mod undecodable;
 mod update;
@@ -61,7 +63,10 @@ pub use errors::{
 pub use handle::{CancelWorkflow, TerminateWorkflow, WorkflowHandle};
 pub use message::{QueryWorkflow, SignalWorkflow};
 pub use options::{ClientOptions, TlsOptions};
-pub use policies::{QueryRejectCondition, WorkflowExecutionStatus, WorkflowIdConflictPolicy, WorkflowIdReusePolicy};
+pub use policies::{
+    ActivityIdConflictPolicy, ActivityIdReusePolicy, QueryRejectCondition, WorkflowExecutionStatus,
+    WorkflowIdConflictPolicy, WorkflowIdReusePolicy,
+};
 pub use proxy::HttpProxy;
 pub(crate) use result::ResultCall;
 pub use result::{GetResult, WorkflowFailedError};
@@ -73,6 +78,12 @@ pub use schedule::{
     TriggerSchedule, UpdateSchedule,
 };
 pub(crate) use schedule::{CreateScheduleCall, DescribeScheduleCall, UpdateScheduleCall};
+pub(crate) use standalone_activity::ActivityResultCall;
+pub use standalone_activity::{
+    ActivityDescription, ActivityExecutionInfo, ActivityExecutionStatus, ActivityFailedError, ActivityList,
+    CancelStandaloneActivity, GetActivityResult, StandaloneActivityHandle, StartActivity, StartActivityError,
+    TerminateActivity,
+};
 pub use start::{ClientFuture, StartWorkflow, UntilClosed, UntilStarted};
 pub(crate) use start::{SignalWithStartCall, StartCall};
 pub(crate) use update::UpdateAnswer;

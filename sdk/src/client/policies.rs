@@ -127,3 +127,64 @@ impl fmt::Display for WorkflowExecutionStatus {
         })
     }
 }
+
+/// The two policies for the ids of standalone activities or of standalone Nexus operations.
+macro_rules! id_policies {
+    ($Reuse:ident, $Conflict:ident, $an:literal) => {
+        #[doc = concat!("Policy for reusing an id after its ", $an, " has closed (Temporal's `", stringify!($Reuse), "`).")]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum $Reuse {
+            /// The id may always be reused.
+            #[default]
+            AllowDuplicate,
+            /// The id may be reused only if the last run failed, timed out, or was cancelled or terminated.
+            AllowDuplicateFailedOnly,
+            /// The id may not be reused.
+            RejectDuplicate,
+        }
+
+        impl $Reuse {
+            pub(crate) fn to_proto(self) -> i32 {
+                (match self {
+                    Self::AllowDuplicate => enums::$Reuse::AllowDuplicate,
+                    Self::AllowDuplicateFailedOnly => enums::$Reuse::AllowDuplicateFailedOnly,
+                    Self::RejectDuplicate => enums::$Reuse::RejectDuplicate,
+                }) as i32
+            }
+
+            /// Returns `None` if the request leaves the policy to the server.
+            pub(crate) fn from_proto(value: i32) -> Option<Self> {
+                let all = [Self::AllowDuplicate, Self::AllowDuplicateFailedOnly, Self::RejectDuplicate];
+                all.into_iter().find(|policy| policy.to_proto() == value)
+            }
+        }
+
+        #[doc = concat!("Policy for an id that a running ", $an, " uses (Temporal's `", stringify!($Conflict), "`).")]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum $Conflict {
+            /// The start fails.
+            #[default]
+            Fail,
+            #[doc = concat!("The start returns a handle to the running ", $an, ".")]
+            UseExisting,
+        }
+
+        impl $Conflict {
+            pub(crate) fn to_proto(self) -> i32 {
+                (match self {
+                    Self::Fail => enums::$Conflict::Fail,
+                    Self::UseExisting => enums::$Conflict::UseExisting,
+                }) as i32
+            }
+
+            /// Returns `None` if the request leaves the policy to the server.
+            pub(crate) fn from_proto(value: i32) -> Option<Self> {
+                [Self::Fail, Self::UseExisting].into_iter().find(|policy| policy.to_proto() == value)
+            }
+        }
+    };
+}
+
+id_policies!(ActivityIdReusePolicy, ActivityIdConflictPolicy, "standalone activity");

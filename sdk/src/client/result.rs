@@ -10,19 +10,17 @@ use abide_protos::temporal::api::failure::v1::{Failure as FailureProto, Terminat
 use abide_protos::temporal::api::history::v1::HistoryEvent;
 use abide_protos::temporal::api::history::v1::history_event::Attributes;
 use abide_protos::temporal::api::workflowservice::v1::GetWorkflowExecutionHistoryRequest;
-use tokio::time::Instant;
 
 use super::call::Call;
-use super::connection::{Connection, sleep};
+use super::connection::Connection;
 use super::errors::StartError;
-use super::retry::{Backoff, EmptyAnswers, RetrySchedule};
+use super::long_wait::long_wait;
 use super::rpc::Rpc as _;
 use super::rpc_error::RpcError;
 use super::start::ClientFuture;
 use crate::converter::{PayloadError, RawArguments, RawPayload, read_first};
 use crate::debug_only::debug_only;
 use crate::definition::WorkflowDefinition;
-use crate::duration::secs;
 use crate::failure::{Failure, RetryState, TemporalFailure, cancelled_failure};
 use crate::interceptor::client::{WorkflowResultInput, payloads_of, value_of};
 
@@ -260,42 +258,20 @@ impl<W: WorkflowDefinition> IntoFuture for GetResult<W> {
 }
 
 /// Waits for the event that closes the run, without a time limit.
-///
-/// The wait survives server outages of up to a minute.
 async fn close_event(connection: &Connection, execution: &WorkflowExecution) -> Result<HistoryEvent, RpcError> {
-    const LONGEST_OUTAGE: RetrySchedule = RetrySchedule::within(secs(60));
-    let mut next_page_token = Vec::new();
-    let mut outage: Option<(Instant, Backoff)> = None;
-    let mut empty = EmptyAnswers::new();
-    loop {
-        let began = Instant::now();
-        let request = GetWorkflowExecutionHistoryRequest {
-            namespace: connection.namespace().to_string(),
-            execution: Some(execution.clone()),
-            next_page_token: next_page_token.clone(),
-            wait_new_event: true,
-            history_event_filter_type: HistoryEventFilterType::CloseEvent as i32,
-            skip_archival: true,
-            ..Default::default()
-        };
-        match connection.long_poll(request).await {
-            Ok(response) => {
-                outage = None;
-                next_page_token = response.next_page_token;
-                if let Some(event) = response.history.and_then(|mut history| history.events.pop()) {
-                    return connection.decoded(GetWorkflowExecutionHistoryRequest::NAME, Ok(event)).await;
-                }
-                sleep(empty.next(began.elapsed())).await;
-            }
-            // A passed deadline counts as a long poll without an event, for example one cut by a proxy.
-            Err(error) if error.is_deadline_exceeded() || connection.is_transient(&error) => {
-                let (since, backoff) = outage.get_or_insert_with(|| (Instant::now(), Backoff::new(LONGEST_OUTAGE)));
-                let Some(wait) = backoff.next(&error, since.elapsed()) else { return Err(error) };
-                sleep(wait).await;
-            }
-            Err(error) => return Err(error),
-        }
-    }
+    let request = GetWorkflowExecutionHistoryRequest {
+        namespace: connection.namespace().to_string(),
+        execution: Some(execution.clone()),
+        wait_new_event: true,
+        history_event_filter_type: HistoryEventFilterType::CloseEvent as i32,
+        skip_archival: true,
+        ..Default::default()
+    };
+    let event = long_wait(connection, request, |request, response| {
+        request.next_page_token = response.next_page_token;
+        response.history.and_then(|mut history| history.events.pop())
+    });
+    connection.decoded(GetWorkflowExecutionHistoryRequest::NAME, event.await).await
 }
 
 /// The end of a run, as a caller that waits for the result sees it.

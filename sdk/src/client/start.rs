@@ -38,11 +38,12 @@ use crate::{Priority, RetryPolicy, VersioningOverride};
 pub type ClientFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Awaiting the start returns a handle once the server has accepted it; made by
-/// [`Client::start`](super::Client::start).
+/// [`Client::start`](super::Client::start) and [`Client::start_activity`](super::Client::start_activity).
 #[derive(Clone, Copy, Debug)]
 pub struct UntilStarted;
 
-/// Awaiting the start returns the workflow's result; made by [`Client::execute`](super::Client::execute).
+/// Awaiting the start returns the result; made by [`Client::execute`](super::Client::execute) and
+/// [`Client::execute_activity`](super::Client::execute_activity).
 #[derive(Clone, Copy, Debug)]
 pub struct UntilClosed;
 

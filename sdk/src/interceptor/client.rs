@@ -4,6 +4,8 @@ mod async_activities;
 mod inputs;
 mod messages;
 mod schedules;
+mod standalone;
+mod standalone_activities;
 mod start;
 mod workflows;
 
@@ -28,6 +30,10 @@ pub use self::schedules::{
     CountSchedulesInput, CreateScheduleInput, DeleteScheduleInput, DescribeScheduleInput, ListSchedulesInput,
     PatchScheduleInput, ScheduleMatchingTimesInput, SchedulePage, UpdateScheduleInput,
 };
+pub use self::standalone_activities::{
+    ActivityPage, ActivityResultInput, CountActivitiesInput, DeleteActivityInput, DescribeActivityInput,
+    ListActivitiesInput, RequestCancelActivityInput, StartActivityInput, StartedActivity, TerminateActivityInput,
+};
 pub use self::start::{
     SignalWithStartWorkflowInput, StartWorkflowInput, StartedUpdateWithStart, StartedWorkflow,
     UpdateWithStartWorkflowInput,
@@ -38,8 +44,8 @@ pub use self::workflows::{
 };
 use crate::History;
 use crate::client::{
-    AsyncActivityHeartbeat, Connection, RpcError, ScheduleDescription, WorkflowCount, WorkflowDescription,
-    WorkflowFailedError,
+    ActivityDescription, ActivityFailedError, AsyncActivityHeartbeat, Connection, RpcError, ScheduleDescription,
+    WorkflowCount, WorkflowDescription, WorkflowFailedError,
 };
 use crate::converter::RawPayload;
 use crate::into_shared::into_shared;
@@ -320,6 +326,79 @@ pub trait ClientInterceptor: Send + Sync + 'static {
         &self,
         input: CountSchedulesInput,
         next: ClientNext<'_, CountSchedulesInput>,
+    ) -> Result<WorkflowCount, RpcError> {
+        next.run(input).await
+    }
+
+    /// Surrounds the start of a standalone activity: [`Client::start_activity`](crate::Client::start_activity) and
+    /// [`Client::execute_activity`](crate::Client::execute_activity).
+    async fn start_activity(
+        &self,
+        input: StartActivityInput,
+        next: ClientNext<'_, StartActivityInput>,
+    ) -> Result<StartedActivity, RpcError> {
+        next.run(input).await
+    }
+
+    /// Surrounds a wait for the [result](crate::client::StandaloneActivityHandle::result) of a standalone activity.
+    async fn activity_result(
+        &self,
+        input: ActivityResultInput,
+        next: ClientNext<'_, ActivityResultInput>,
+    ) -> Result<RawPayload, ActivityFailedError> {
+        next.run(input).await
+    }
+
+    /// Surrounds a [description](crate::client::StandaloneActivityHandle::describe) of a standalone activity.
+    async fn describe_activity(
+        &self,
+        input: DescribeActivityInput,
+        next: ClientNext<'_, DescribeActivityInput>,
+    ) -> Result<ActivityDescription, RpcError> {
+        next.run(input).await
+    }
+
+    /// Surrounds a [request to cancel](crate::client::StandaloneActivityHandle::cancel) a standalone activity.
+    async fn request_cancel_activity(
+        &self,
+        input: RequestCancelActivityInput,
+        next: ClientNext<'_, RequestCancelActivityInput>,
+    ) -> Result<(), RpcError> {
+        next.run(input).await
+    }
+
+    /// Surrounds a [termination](crate::client::StandaloneActivityHandle::terminate) of a standalone activity.
+    async fn terminate_activity(
+        &self,
+        input: TerminateActivityInput,
+        next: ClientNext<'_, TerminateActivityInput>,
+    ) -> Result<(), RpcError> {
+        next.run(input).await
+    }
+
+    /// Surrounds the [deletion](crate::client::StandaloneActivityHandle::delete) of a standalone activity.
+    async fn delete_activity(
+        &self,
+        input: DeleteActivityInput,
+        next: ClientNext<'_, DeleteActivityInput>,
+    ) -> Result<(), RpcError> {
+        next.run(input).await
+    }
+
+    /// Surrounds the call for each page of a [list](crate::Client::list_activities) of standalone activities.
+    async fn list_activities(
+        &self,
+        input: ListActivitiesInput,
+        next: ClientNext<'_, ListActivitiesInput>,
+    ) -> Result<ActivityPage, RpcError> {
+        next.run(input).await
+    }
+
+    /// Surrounds a [count](crate::Client::count_activities) of standalone activities.
+    async fn count_activities(
+        &self,
+        input: CountActivitiesInput,
+        next: ClientNext<'_, CountActivitiesInput>,
     ) -> Result<WorkflowCount, RpcError> {
         next.run(input).await
     }

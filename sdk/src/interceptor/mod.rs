@@ -22,12 +22,14 @@ pub use async_trait::async_trait;
 pub use activity::{ActivityInterceptor, ActivityNext, ExecuteActivityInput};
 #[cfg(feature = "client")]
 pub use client::{
-    CancelActivityInput, CancelWorkflowInput, ClientCall, ClientInterceptor, ClientNext, CompleteActivityInput,
-    CountSchedulesInput, CountWorkflowsInput, CreateScheduleInput, DeleteScheduleInput, DescribeScheduleInput,
-    DescribeWorkflowInput, FailActivityInput, FetchHistoryInput, HeartbeatActivityInput, ListSchedulesInput,
-    ListWorkflowsInput, PatchScheduleInput, PollUpdateInput, QueryAnswer, QueryWorkflowInput,
-    ScheduleMatchingTimesInput, SchedulePage, SignalWithStartWorkflowInput, SignalWorkflowInput, StartUpdateInput,
-    StartWorkflowInput, StartedUpdate, StartedUpdateWithStart, StartedWorkflow, TerminateWorkflowInput, UpdateOutcome,
+    ActivityPage, ActivityResultInput, CancelActivityInput, CancelWorkflowInput, ClientCall, ClientInterceptor,
+    ClientNext, CompleteActivityInput, CountActivitiesInput, CountSchedulesInput, CountWorkflowsInput,
+    CreateScheduleInput, DeleteActivityInput, DeleteScheduleInput, DescribeActivityInput, DescribeScheduleInput,
+    DescribeWorkflowInput, FailActivityInput, FetchHistoryInput, HeartbeatActivityInput, ListActivitiesInput,
+    ListSchedulesInput, ListWorkflowsInput, PatchScheduleInput, PollUpdateInput, QueryAnswer, QueryWorkflowInput,
+    RequestCancelActivityInput, ScheduleMatchingTimesInput, SchedulePage, SignalWithStartWorkflowInput,
+    SignalWorkflowInput, StartActivityInput, StartUpdateInput, StartWorkflowInput, StartedActivity, StartedUpdate,
+    StartedUpdateWithStart, StartedWorkflow, TerminateActivityInput, TerminateWorkflowInput, UpdateOutcome,
     UpdateScheduleInput, UpdateWithStartWorkflowInput, WorkflowPage, WorkflowResultInput,
 };
 #[cfg(feature = "worker")]

@@ -25,11 +25,10 @@ impl ActivityInterceptor for Tracing {
             None => Context::new(),
         };
         let builder = SpanBuilder::from_name(format!("RunActivity:{}", info.activity_type));
-        let builder = builder.with_kind(SpanKind::Server).with_attributes([
-            KeyValue::new("temporalWorkflowID", info.workflow_id.clone()),
-            KeyValue::new("temporalRunID", info.run_id.clone()),
-            KeyValue::new("temporalActivityID", info.activity_id.clone()),
-        ]);
+        let mut attributes = vec![KeyValue::new("temporalActivityID", info.activity_id.clone())];
+        let ids = [("temporalWorkflowID", &info.workflow_id), ("temporalRunID", &info.run_id)];
+        attributes.extend(ids.into_iter().filter_map(|(key, id)| Some(KeyValue::new(key, id.clone()?))));
+        let builder = builder.with_kind(SpanKind::Server).with_attributes(attributes);
         let span = self.tracer.build_with_context(builder, &parent);
         let context = parent.with_span(span);
         let result = next.run(ctx, input).with_context(context.clone()).await;

@@ -12,8 +12,8 @@ use crate::Headers;
 use crate::client::RpcError;
 use crate::interceptor::{
     ClientInterceptor, ClientNext, CreateScheduleInput, QueryAnswer, QueryWorkflowInput, SignalWithStartWorkflowInput,
-    SignalWorkflowInput, StartUpdateInput, StartWorkflowInput, StartedUpdate, StartedUpdateWithStart, StartedWorkflow,
-    UpdateWithStartWorkflowInput,
+    SignalWorkflowInput, StartActivityInput, StartUpdateInput, StartWorkflowInput, StartedActivity, StartedUpdate,
+    StartedUpdateWithStart, StartedWorkflow, UpdateWithStartWorkflowInput,
 };
 
 impl Tracing {
@@ -115,6 +115,16 @@ impl ClientInterceptor for Tracing {
         let attribute = KeyValue::new("temporalScheduleID", input.schedule_id.clone());
         let name = format!("CreateSchedule:{}", input.schedule_id);
         let call = self.begin(name, attribute, &mut input.schedule.action.headers);
+        in_call(call, next.run(input)).await
+    }
+
+    async fn start_activity(
+        &self,
+        mut input: StartActivityInput,
+        next: ClientNext<'_, StartActivityInput>,
+    ) -> Result<StartedActivity, RpcError> {
+        let attribute = KeyValue::new("temporalActivityID", input.activity_id.clone());
+        let call = self.begin(format!("StartActivity:{}", input.activity_type), attribute, &mut input.headers);
         in_call(call, next.run(input)).await
     }
 }

@@ -16,6 +16,8 @@ mod outage;
 #[cfg(feature = "worker")]
 mod schedules;
 mod server;
+#[cfg(feature = "worker")]
+mod standalone_activities;
 #[cfg(feature = "tls")]
 mod tls;
 #[cfg(feature = "worker")]

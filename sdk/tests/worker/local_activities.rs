@@ -26,7 +26,7 @@ async fn until_it_sleeps(workflow_id: &str) {
 
 #[activity]
 async fn sleep_locally(ctx: &ActivityContext, millis: u64) -> Result<u64, ActivityError> {
-    ASLEEP.lock().unwrap().insert(ctx.info().workflow_id.clone());
+    ASLEEP.lock().unwrap().insert(ctx.info().workflow_id.clone().unwrap());
     tokio::time::sleep(Duration::from_millis(millis)).await;
     Ok(millis)
 }

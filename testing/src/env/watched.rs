@@ -120,8 +120,8 @@ impl RegisteredActivity for Unregistered {
              is neither registered nor mocked, and would be retried forever. Add `.mock({name}, |..| Ok(..))` or \
              `.activities(..)` to `env.worker(\"{queue}\")`; {known}",
             name = info.activity_type,
-            workflow = info.workflow_id,
-            workflow_type = info.workflow_type,
+            workflow = info.workflow_id.as_deref().unwrap_or_default(),
+            workflow_type = info.workflow_type.as_deref().unwrap_or_default(),
             queue = info.task_queue
         );
         self.host.end_test_of_waiting_code(text.clone());

@@ -13,7 +13,7 @@ async fn greet(_: &WorkflowContext, name: String) -> Result<String, WorkflowErro
 #[activity(start_to_close_timeout = secs(20))]
 async fn ask(ctx: &ActivityContext, name: String) -> Result<String, ActivityError> {
     let info = ctx.info();
-    let id = format!("{}-{name}", info.workflow_id);
+    let id = format!("{}-{name}", info.workflow_id.as_deref().unwrap_or_default());
     Ok(ctx.client().execute(greet, name).id(id).task_queue(&*info.task_queue).await?)
 }
 

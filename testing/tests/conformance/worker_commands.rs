@@ -23,7 +23,7 @@ fn ended(workflow_id: &str) -> Vec<String> {
 async fn linger(ctx: &ActivityContext) -> Result<(), ActivityError> {
     let reason = ctx.cancelled().await;
     let mut ended = ENDED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    ended.push((ctx.info().workflow_id.clone(), format!("{reason:?}")));
+    ended.push((ctx.info().workflow_id.clone().unwrap_or_default(), format!("{reason:?}")));
     Err(ActivityError::cancelled())
 }
 

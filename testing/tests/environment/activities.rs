@@ -28,7 +28,7 @@ async fn copy(ctx: &ActivityContext, files: u32) -> Result<u32, ActivityError> {
 async fn look(ctx: &ActivityContext) -> Result<Vec<String>, ActivityError> {
     let info = ctx.info();
     let header: Option<String> = info.header("tenant")?;
-    let seen = [info.activity_type.clone(), info.workflow_id.clone(), info.task_queue.clone()];
+    let seen = [info.activity_type.clone(), info.workflow_id.clone().unwrap_or_default(), info.task_queue.clone()];
     Ok(seen.into_iter().chain([format!("attempt {}", info.attempt), header.unwrap_or_default()]).collect())
 }
 
@@ -58,7 +58,7 @@ async fn an_attempt_sees_what_the_test_says_of_it() -> Outcome {
     assert_eq!(env.run(look, ()).await.unwrap(), ["look around", "test", "test", "attempt 1", ""]);
     let env = ActivityEnvironment::new().header("tenant", &"Ada".to_owned())?.info(|info| {
         info.attempt = 3;
-        info.workflow_id = "order-7".into();
+        info.workflow_id = Some("order-7".into());
         info.task_queue = "orders".into();
     });
     assert_eq!(env.run(look, ()).await.unwrap(), ["look around", "order-7", "orders", "attempt 3", "Ada"]);

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use abide::client::{
-    AsyncActivityHeartbeat, RpcError, Schedule, ScheduleAction, ScheduleDescription, WorkflowCount,
-    WorkflowDescription, WorkflowFailedError,
+    ActivityDescription, ActivityFailedError, AsyncActivityHeartbeat, RpcError, Schedule, ScheduleAction,
+    ScheduleDescription, WorkflowCount, WorkflowDescription, WorkflowFailedError,
 };
 use abide::converter::{RawArguments, RawPayload};
 use abide::interceptor::*;
@@ -155,6 +155,14 @@ each_call! {
     schedule_matching_times: ScheduleMatchingTimesInput => Vec<SystemTime>, RpcError;
     list_schedules: ListSchedulesInput => SchedulePage, RpcError;
     count_schedules: CountSchedulesInput => WorkflowCount, RpcError;
+    start_activity: StartActivityInput => StartedActivity, RpcError;
+    activity_result: ActivityResultInput => RawPayload, ActivityFailedError;
+    describe_activity: DescribeActivityInput => ActivityDescription, RpcError;
+    request_cancel_activity: RequestCancelActivityInput => (), RpcError;
+    terminate_activity: TerminateActivityInput => (), RpcError;
+    delete_activity: DeleteActivityInput => (), RpcError;
+    list_activities: ListActivitiesInput => ActivityPage, RpcError;
+    count_activities: CountActivitiesInput => WorkflowCount, RpcError;
 }
 
 #[workflow]
@@ -239,9 +247,21 @@ async fn no_input_and_no_answer_shows_a_value_and_the_environments_own_calls_are
         assert!(schedule.pause("").await.is_err() && schedule.delete().await.is_err());
         assert!(schedule.matching_times(now, now).await.is_err());
         assert!(client.list_schedules("").next().await.is_err() && client.count_schedules("").await.is_err());
+        // Nor has it standalone activities.
+        let look = ActivityType::<fn(String) -> String>::named("look");
+        let start = client.start_activity(look.clone(), secret()).task_queue("vaults").start_to_close_timeout(secs(1));
+        let start = start.header("token", &secret()).static_summary(secret());
+        hides(&start);
+        let error = start.await.unwrap_err();
+        assert!(error.to_string().ends_with("with `activity.enableStandalone`"), "{error}");
+        let activity = client.activity_handle(look, "a");
+        assert!(activity.describe().await.is_err() && activity.result().await.is_err());
+        assert!(activity.cancel().await.is_err() && activity.terminate().await.is_err());
+        assert!(activity.delete().await.is_err() && client.list_activities("").next().await.is_err());
+        assert!(client.count_activities("").await.is_err());
         Ok::<_, Box<dyn std::error::Error>>(())
     };
     env.run(worker, story).await?;
-    assert_eq!(hiding.0.load(Ordering::Relaxed), 28, "the test has made this many calls");
+    assert_eq!(hiding.0.load(Ordering::Relaxed), 36, "the test has made this many calls");
     Ok(())
 }

@@ -29,7 +29,7 @@ async fn a_mock_sees_its_attempt_and_what_the_last_one_reported() -> Outcome {
         let log = Arc::clone(&log);
         async move {
             let before = ctx.last_heartbeat::<u32>()?;
-            log.lock().unwrap().push((ctx.info().attempt, ctx.info().workflow_id.clone(), before));
+            log.lock().unwrap().push((ctx.info().attempt, ctx.info().workflow_id.clone().unwrap_or_default(), before));
             ctx.heartbeat(&(before.unwrap_or(0) + 4))?;
             if ctx.info().attempt < 3 {
                 return Err(ApplicationFailure::new("disk full").into());

@@ -6,6 +6,7 @@
 //! | --- | --- |
 //! | one workflow | [`WorkflowHandle::reset`](crate::WorkflowHandle::reset), `pause`, `unpause`, `delete`, `update_options` |
 //! | its pending activities | `pause_activities`, `unpause_activities`, `reset_activities`, `update_activity_options` of the same handle |
+//! | one standalone activity | [`StandaloneActivityHandle::pause`](crate::client::StandaloneActivityHandle::pause), `unpause`, `reset`, `update_options` |
 //! | worker deployments | [`Client::deployment`](crate::Client::deployment), [`Client::deployments`](crate::Client::deployments) |
 //! | task queues | [`Client::task_queue`](crate::Client::task_queue) |
 //! | workers | [`Client::workers`](crate::Client::workers), [`Client::describe_worker`](crate::Client::describe_worker), `count_workers` |
@@ -23,6 +24,7 @@ mod namespaces;
 mod nexus_endpoints;
 mod reset;
 mod search_attributes;
+mod standalone_activity;
 mod task_queues;
 mod workers;
 mod workflow;
@@ -49,6 +51,7 @@ pub use namespaces::{NamespaceDescription, NamespaceList, NamespaceState, Regist
 pub use nexus_endpoints::{NexusEndpoint, NexusEndpointList, NexusEndpointTarget, SetNexusEndpoint};
 pub use reset::{ResetError, ResetPoint, ResetReapplyExcludeType, ResetWorkflow};
 pub use search_attributes::{SearchAttributeList, SearchAttributeType};
+pub use standalone_activity::{PauseStandaloneActivity, ResetStandaloneActivity, UnpauseStandaloneActivity};
 pub use task_queues::{
     PollerInfo, TaskQueueConfig, TaskQueueDescription, TaskQueueHandle, TaskQueueRateLimit, TaskQueueStats,
     TaskQueueType, UpdateTaskQueueConfig,

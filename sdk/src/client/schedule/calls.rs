@@ -11,7 +11,7 @@ use super::Schedule;
 use super::description::ScheduleDescription;
 use super::list::ScheduleListEntry;
 use crate::client::RpcError;
-use crate::client::call::{Call, answer_is_output};
+use crate::client::call::{Call, answer_is_output, held_in};
 use crate::client::connection::Connection;
 use crate::client::visibility::WorkflowCount;
 use crate::duration::time_from_proto;
@@ -19,21 +19,6 @@ use crate::interceptor::client::{
     CountSchedulesInput, CreateScheduleInput, DeleteScheduleInput, DescribeScheduleInput, ListSchedulesInput,
     PatchScheduleInput, ScheduleMatchingTimesInput, SchedulePage, UpdateScheduleInput,
 };
-
-/// A call whose input holds a request.
-macro_rules! held_in {
-    ($Input:ident) => {
-        fn into_input(self) -> $Input {
-            $Input::from_request(self)
-        }
-
-        fn from_input(input: $Input) -> Self {
-            input.into_request()
-        }
-
-        answer_is_output!();
-    };
-}
 
 /// A creation. The answer is the id of the schedule, which an interceptor may have changed.
 pub(crate) struct CreateScheduleCall {

@@ -4,29 +4,34 @@ use std::time::SystemTime;
 
 use abide_protos::temporal::api::common::v1::WorkflowExecution;
 use abide_protos::temporal::api::workflowservice::v1::{
-    CountSchedulesRequest, CountWorkflowExecutionsRequest, DeleteScheduleRequest, DescribeWorkflowExecutionRequest,
-    GetWorkflowExecutionHistoryRequest, ListScheduleMatchingTimesRequest, ListSchedulesRequest,
-    ListWorkflowExecutionsRequest, PatchScheduleRequest, PollWorkflowExecutionUpdateRequest, QueryWorkflowRequest,
-    RequestCancelWorkflowExecutionRequest, SignalWorkflowExecutionRequest, TerminateWorkflowExecutionRequest,
-    UpdateWorkflowExecutionRequest,
+    CountActivityExecutionsRequest, CountSchedulesRequest, CountWorkflowExecutionsRequest,
+    DeleteActivityExecutionRequest, DeleteScheduleRequest, DescribeActivityExecutionRequest,
+    DescribeWorkflowExecutionRequest, GetWorkflowExecutionHistoryRequest, ListActivityExecutionsRequest,
+    ListScheduleMatchingTimesRequest, ListSchedulesRequest, ListWorkflowExecutionsRequest, PatchScheduleRequest,
+    PollWorkflowExecutionUpdateRequest, QueryWorkflowRequest, RequestCancelActivityExecutionRequest,
+    RequestCancelWorkflowExecutionRequest, SignalWorkflowExecutionRequest, StartActivityExecutionRequest,
+    TerminateActivityExecutionRequest, TerminateWorkflowExecutionRequest, UpdateWorkflowExecutionRequest,
 };
 
 use super::{
-    CancelActivityInput, CancelWorkflowInput, ClientCall, ClientCallFuture, ClientInterceptor, ClientNext,
-    CompleteActivityInput, CountSchedulesInput, CountWorkflowsInput, CreateScheduleInput, DeleteScheduleInput,
+    ActivityPage, ActivityResultInput, CancelActivityInput, CancelWorkflowInput, ClientCall, ClientCallFuture,
+    ClientInterceptor, ClientNext, CompleteActivityInput, CountActivitiesInput, CountSchedulesInput,
+    CountWorkflowsInput, CreateScheduleInput, DeleteActivityInput, DeleteScheduleInput, DescribeActivityInput,
     DescribeScheduleInput, DescribeWorkflowInput, FailActivityInput, FetchHistoryInput, HeartbeatActivityInput,
-    ListSchedulesInput, ListWorkflowsInput, PatchScheduleInput, PollUpdateInput, QueryAnswer, QueryWorkflowInput,
-    ScheduleMatchingTimesInput, SchedulePage, SignalWithStartWorkflowInput, SignalWorkflowInput, StartUpdateInput,
-    StartWorkflowInput, StartedUpdate, StartedUpdateWithStart, StartedWorkflow, TerminateWorkflowInput, UpdateOutcome,
-    UpdateScheduleInput, UpdateWithStartWorkflowInput, WorkflowPage, WorkflowResultInput, sealed,
+    ListActivitiesInput, ListSchedulesInput, ListWorkflowsInput, PatchScheduleInput, PollUpdateInput, QueryAnswer,
+    QueryWorkflowInput, RequestCancelActivityInput, ScheduleMatchingTimesInput, SchedulePage,
+    SignalWithStartWorkflowInput, SignalWorkflowInput, StartActivityInput, StartUpdateInput, StartWorkflowInput,
+    StartedActivity, StartedUpdate, StartedUpdateWithStart, StartedWorkflow, TerminateActivityInput,
+    TerminateWorkflowInput, UpdateOutcome, UpdateScheduleInput, UpdateWithStartWorkflowInput, WorkflowPage,
+    WorkflowResultInput, sealed,
 };
 use crate::History;
 use crate::client::call::Call;
 use crate::client::{
-    AsyncActivityHeartbeat, CancelActivityCall, CompleteActivityCall, Connection, CreateScheduleCall,
-    DescribeScheduleCall, FailActivityCall, HeartbeatActivityCall, ResultCall, RpcError, ScheduleDescription,
-    SignalWithStartCall, StartCall, UpdateScheduleCall, UpdateWithStartCall, WorkflowCount, WorkflowDescription,
-    WorkflowFailedError,
+    ActivityDescription, ActivityFailedError, ActivityResultCall, AsyncActivityHeartbeat, CancelActivityCall,
+    CompleteActivityCall, Connection, CreateScheduleCall, DescribeScheduleCall, FailActivityCall,
+    HeartbeatActivityCall, ResultCall, RpcError, ScheduleDescription, SignalWithStartCall, StartCall,
+    UpdateScheduleCall, UpdateWithStartCall, WorkflowCount, WorkflowDescription, WorkflowFailedError,
 };
 use crate::converter::RawPayload;
 
@@ -82,6 +87,14 @@ calls! {
     schedule_matching_times: ScheduleMatchingTimesInput, ListScheduleMatchingTimesRequest => Vec<SystemTime>, RpcError;
     list_schedules: ListSchedulesInput, ListSchedulesRequest => SchedulePage, RpcError;
     count_schedules: CountSchedulesInput, CountSchedulesRequest => WorkflowCount, RpcError;
+    start_activity: StartActivityInput, Box<StartActivityExecutionRequest> => StartedActivity, RpcError;
+    activity_result: ActivityResultInput, ActivityResultCall => RawPayload, ActivityFailedError;
+    describe_activity: DescribeActivityInput, DescribeActivityExecutionRequest => ActivityDescription, RpcError;
+    request_cancel_activity: RequestCancelActivityInput, RequestCancelActivityExecutionRequest => (), RpcError;
+    terminate_activity: TerminateActivityInput, TerminateActivityExecutionRequest => (), RpcError;
+    delete_activity: DeleteActivityInput, DeleteActivityExecutionRequest => (), RpcError;
+    list_activities: ListActivitiesInput, ListActivityExecutionsRequest => ActivityPage, RpcError;
+    count_activities: CountActivitiesInput, CountActivityExecutionsRequest => WorkflowCount, RpcError;
 }
 
 /// Returns a text that is present; requests leave out a text by sending an empty one.

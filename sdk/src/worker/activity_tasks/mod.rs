@@ -233,7 +233,11 @@ impl ActivityWorker {
     /// Counts an attempt whose code has ended, by the outcome that is sent. `taken` is the time since its arrival.
     fn count(&self, info: &ActivityInfo, outcome: &AttemptEnd, taken: Duration) {
         self.slots.count(matches!(outcome, AttemptEnd::Failed(_)));
-        let metrics = self.shared.metrics.activities().of_type(&info.activity_type, &info.workflow_type);
+        let metrics = self
+            .shared
+            .metrics
+            .activities()
+            .of_type(&info.activity_type, info.workflow_type.as_deref().unwrap_or_default());
         metrics.ended(taken);
         match outcome {
             AttemptEnd::Completed(_) => metrics.succeeded(info, taken),
@@ -559,17 +563,20 @@ fn unpack(task: PollActivityTaskQueueResponse, task_queue: &str) -> (ActivityInf
     // The server encodes "none" as zero.
     let timeout = |proto: Option<_>| presence::duration(proto.as_ref());
     let execution = task.workflow_execution.unwrap_or_default();
+    // A standalone activity has none.
+    let is_of_workflow = !execution.workflow_id.is_empty();
     let info = ActivityInfo {
         activity_id: task.activity_id,
+        activity_run_id: Some(task.activity_run_id).filter(|run_id| !run_id.is_empty()),
         activity_type: task.activity_type.unwrap_or_default().name,
         attempt: u32::try_from(task.attempt).unwrap_or_default().max(1),
         is_local: false,
         task_token: task.task_token,
         task_queue: task_queue.to_string(),
         namespace: task.workflow_namespace,
-        workflow_id: execution.workflow_id,
-        run_id: execution.run_id,
-        workflow_type: task.workflow_type.unwrap_or_default().name,
+        workflow_id: is_of_workflow.then_some(execution.workflow_id),
+        run_id: is_of_workflow.then_some(execution.run_id),
+        workflow_type: is_of_workflow.then(|| task.workflow_type.unwrap_or_default().name),
         scheduled_time: presence::time(task.scheduled_time.as_ref()),
         current_attempt_scheduled_time: presence::time(task.current_attempt_scheduled_time.as_ref()),
         started_time: presence::time(task.started_time.as_ref()),

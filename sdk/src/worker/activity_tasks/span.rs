@@ -12,6 +12,7 @@ pub(crate) fn span_of(info: &ActivityInfo) -> Span {
         task_queue = info.task_queue,
         activity_type = info.activity_type,
         activity_id = info.activity_id,
+        activity_run_id = info.activity_run_id,
         attempt = info.attempt,
         workflow_type = info.workflow_type,
         workflow_id = info.workflow_id,
