@@ -40,6 +40,7 @@ pub(crate) mod rpc;
 mod rpc_error;
 mod schedule;
 mod standalone_activity;
+mod standalone_nexus;
 mod start;
 mod undecodable;
 mod update;
@@ -64,8 +65,8 @@ pub use handle::{CancelWorkflow, TerminateWorkflow, WorkflowHandle};
 pub use message::{QueryWorkflow, SignalWorkflow};
 pub use options::{ClientOptions, TlsOptions};
 pub use policies::{
-    ActivityIdConflictPolicy, ActivityIdReusePolicy, QueryRejectCondition, WorkflowExecutionStatus,
-    WorkflowIdConflictPolicy, WorkflowIdReusePolicy,
+    ActivityIdConflictPolicy, ActivityIdReusePolicy, NexusOperationIdConflictPolicy, NexusOperationIdReusePolicy,
+    QueryRejectCondition, WorkflowExecutionStatus, WorkflowIdConflictPolicy, WorkflowIdReusePolicy,
 };
 pub use proxy::HttpProxy;
 pub(crate) use result::ResultCall;
@@ -83,6 +84,12 @@ pub use standalone_activity::{
     ActivityDescription, ActivityExecutionInfo, ActivityExecutionStatus, ActivityFailedError, ActivityList,
     CancelStandaloneActivity, GetActivityResult, StandaloneActivityHandle, StartActivity, StartActivityError,
     TerminateActivity,
+};
+pub(crate) use standalone_nexus::NexusOperationResultCall;
+pub use standalone_nexus::{
+    CancelNexusOperation, GetNexusOperationResult, NexusOperationDescription, NexusOperationExecutionInfo,
+    NexusOperationExecutionStatus, NexusOperationFailedError, NexusOperationList, NexusOperationState,
+    StandaloneNexusOperationHandle, StartNexusOperation, StartNexusOperationError, TerminateNexusOperation,
 };
 pub use start::{ClientFuture, StartWorkflow, UntilClosed, UntilStarted};
 pub(crate) use start::{SignalWithStartCall, StartCall};

@@ -188,3 +188,5 @@ macro_rules! id_policies {
 }
 
 id_policies!(ActivityIdReusePolicy, ActivityIdConflictPolicy, "standalone activity");
+
+id_policies!(NexusOperationIdReusePolicy, NexusOperationIdConflictPolicy, "standalone Nexus operation");

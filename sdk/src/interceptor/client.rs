@@ -6,6 +6,7 @@ mod messages;
 mod schedules;
 mod standalone;
 mod standalone_activities;
+mod standalone_nexus;
 mod start;
 mod workflows;
 
@@ -34,6 +35,11 @@ pub use self::standalone_activities::{
     ActivityPage, ActivityResultInput, CountActivitiesInput, DeleteActivityInput, DescribeActivityInput,
     ListActivitiesInput, RequestCancelActivityInput, StartActivityInput, StartedActivity, TerminateActivityInput,
 };
+pub use self::standalone_nexus::{
+    CountNexusOperationsInput, DeleteNexusOperationInput, DescribeNexusOperationInput, ListNexusOperationsInput,
+    NexusOperationPage, RequestCancelNexusOperationInput, StandaloneNexusOperationResultInput,
+    StartStandaloneNexusOperationInput, StartedStandaloneNexusOperation, TerminateNexusOperationInput,
+};
 pub use self::start::{
     SignalWithStartWorkflowInput, StartWorkflowInput, StartedUpdateWithStart, StartedWorkflow,
     UpdateWithStartWorkflowInput,
@@ -44,8 +50,8 @@ pub use self::workflows::{
 };
 use crate::History;
 use crate::client::{
-    ActivityDescription, ActivityFailedError, AsyncActivityHeartbeat, Connection, RpcError, ScheduleDescription,
-    WorkflowCount, WorkflowDescription, WorkflowFailedError,
+    ActivityDescription, ActivityFailedError, AsyncActivityHeartbeat, Connection, NexusOperationDescription,
+    NexusOperationFailedError, RpcError, ScheduleDescription, WorkflowCount, WorkflowDescription, WorkflowFailedError,
 };
 use crate::converter::RawPayload;
 use crate::into_shared::into_shared;
@@ -399,6 +405,80 @@ pub trait ClientInterceptor: Send + Sync + 'static {
         &self,
         input: CountActivitiesInput,
         next: ClientNext<'_, CountActivitiesInput>,
+    ) -> Result<WorkflowCount, RpcError> {
+        next.run(input).await
+    }
+
+    /// Surrounds the start of a standalone Nexus operation:
+    /// [`Client::start_nexus_operation`](crate::Client::start_nexus_operation) and
+    /// [`Client::execute_nexus_operation`](crate::Client::execute_nexus_operation).
+    async fn start_standalone_nexus_operation(
+        &self,
+        input: StartStandaloneNexusOperationInput,
+        next: ClientNext<'_, StartStandaloneNexusOperationInput>,
+    ) -> Result<StartedStandaloneNexusOperation, RpcError> {
+        next.run(input).await
+    }
+
+    /// Surrounds a wait for the [result](crate::client::StandaloneNexusOperationHandle::result) of a standalone Nexus operation.
+    async fn nexus_operation_result(
+        &self,
+        input: StandaloneNexusOperationResultInput,
+        next: ClientNext<'_, StandaloneNexusOperationResultInput>,
+    ) -> Result<RawPayload, NexusOperationFailedError> {
+        next.run(input).await
+    }
+
+    /// Surrounds a [description](crate::client::StandaloneNexusOperationHandle::describe) of a standalone Nexus operation.
+    async fn describe_nexus_operation(
+        &self,
+        input: DescribeNexusOperationInput,
+        next: ClientNext<'_, DescribeNexusOperationInput>,
+    ) -> Result<NexusOperationDescription, RpcError> {
+        next.run(input).await
+    }
+
+    /// Surrounds a [request to cancel](crate::client::StandaloneNexusOperationHandle::cancel) a standalone Nexus operation.
+    async fn request_cancel_nexus_operation(
+        &self,
+        input: RequestCancelNexusOperationInput,
+        next: ClientNext<'_, RequestCancelNexusOperationInput>,
+    ) -> Result<(), RpcError> {
+        next.run(input).await
+    }
+
+    /// Surrounds a [termination](crate::client::StandaloneNexusOperationHandle::terminate) of a standalone Nexus operation.
+    async fn terminate_nexus_operation(
+        &self,
+        input: TerminateNexusOperationInput,
+        next: ClientNext<'_, TerminateNexusOperationInput>,
+    ) -> Result<(), RpcError> {
+        next.run(input).await
+    }
+
+    /// Surrounds the [deletion](crate::client::StandaloneNexusOperationHandle::delete) of a standalone Nexus operation.
+    async fn delete_nexus_operation(
+        &self,
+        input: DeleteNexusOperationInput,
+        next: ClientNext<'_, DeleteNexusOperationInput>,
+    ) -> Result<(), RpcError> {
+        next.run(input).await
+    }
+
+    /// Surrounds the call for each page of a [list](crate::Client::list_nexus_operations) of standalone Nexus operations.
+    async fn list_nexus_operations(
+        &self,
+        input: ListNexusOperationsInput,
+        next: ClientNext<'_, ListNexusOperationsInput>,
+    ) -> Result<NexusOperationPage, RpcError> {
+        next.run(input).await
+    }
+
+    /// Surrounds a [count](crate::Client::count_nexus_operations) of standalone Nexus operations.
+    async fn count_nexus_operations(
+        &self,
+        input: CountNexusOperationsInput,
+        next: ClientNext<'_, CountNexusOperationsInput>,
     ) -> Result<WorkflowCount, RpcError> {
         next.run(input).await
     }

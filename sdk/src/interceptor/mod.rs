@@ -23,14 +23,17 @@ pub use activity::{ActivityInterceptor, ActivityNext, ExecuteActivityInput};
 #[cfg(feature = "client")]
 pub use client::{
     ActivityPage, ActivityResultInput, CancelActivityInput, CancelWorkflowInput, ClientCall, ClientInterceptor,
-    ClientNext, CompleteActivityInput, CountActivitiesInput, CountSchedulesInput, CountWorkflowsInput,
-    CreateScheduleInput, DeleteActivityInput, DeleteScheduleInput, DescribeActivityInput, DescribeScheduleInput,
-    DescribeWorkflowInput, FailActivityInput, FetchHistoryInput, HeartbeatActivityInput, ListActivitiesInput,
-    ListSchedulesInput, ListWorkflowsInput, PatchScheduleInput, PollUpdateInput, QueryAnswer, QueryWorkflowInput,
-    RequestCancelActivityInput, ScheduleMatchingTimesInput, SchedulePage, SignalWithStartWorkflowInput,
-    SignalWorkflowInput, StartActivityInput, StartUpdateInput, StartWorkflowInput, StartedActivity, StartedUpdate,
-    StartedUpdateWithStart, StartedWorkflow, TerminateActivityInput, TerminateWorkflowInput, UpdateOutcome,
-    UpdateScheduleInput, UpdateWithStartWorkflowInput, WorkflowPage, WorkflowResultInput,
+    ClientNext, CompleteActivityInput, CountActivitiesInput, CountNexusOperationsInput, CountSchedulesInput,
+    CountWorkflowsInput, CreateScheduleInput, DeleteActivityInput, DeleteNexusOperationInput, DeleteScheduleInput,
+    DescribeActivityInput, DescribeNexusOperationInput, DescribeScheduleInput, DescribeWorkflowInput,
+    FailActivityInput, FetchHistoryInput, HeartbeatActivityInput, ListActivitiesInput, ListNexusOperationsInput,
+    ListSchedulesInput, ListWorkflowsInput, NexusOperationPage, PatchScheduleInput, PollUpdateInput, QueryAnswer,
+    QueryWorkflowInput, RequestCancelActivityInput, RequestCancelNexusOperationInput, ScheduleMatchingTimesInput,
+    SchedulePage, SignalWithStartWorkflowInput, SignalWorkflowInput, StandaloneNexusOperationResultInput,
+    StartActivityInput, StartStandaloneNexusOperationInput, StartUpdateInput, StartWorkflowInput, StartedActivity,
+    StartedStandaloneNexusOperation, StartedUpdate, StartedUpdateWithStart, StartedWorkflow, TerminateActivityInput,
+    TerminateNexusOperationInput, TerminateWorkflowInput, UpdateOutcome, UpdateScheduleInput,
+    UpdateWithStartWorkflowInput, WorkflowPage, WorkflowResultInput,
 };
 #[cfg(feature = "worker")]
 pub use nexus::{NexusCall, NexusCancelOperationInput, NexusInterceptor, NexusNext, NexusStartOperationInput};

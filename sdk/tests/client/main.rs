@@ -18,6 +18,8 @@ mod schedules;
 mod server;
 #[cfg(feature = "worker")]
 mod standalone_activities;
+#[cfg(feature = "worker")]
+mod standalone_nexus;
 #[cfg(feature = "tls")]
 mod tls;
 #[cfg(feature = "worker")]

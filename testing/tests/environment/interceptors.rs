@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use abide::client::{
-    ActivityDescription, ActivityFailedError, AsyncActivityHeartbeat, RpcError, Schedule, ScheduleAction,
-    ScheduleDescription, WorkflowCount, WorkflowDescription, WorkflowFailedError,
+    ActivityDescription, ActivityFailedError, AsyncActivityHeartbeat, NexusOperationDescription,
+    NexusOperationFailedError, RpcError, Schedule, ScheduleAction, ScheduleDescription, WorkflowCount,
+    WorkflowDescription, WorkflowFailedError,
 };
 use abide::converter::{RawArguments, RawPayload};
 use abide::interceptor::*;
 use abide::prelude::*;
-use abide::{ActivityInfo, ActivityType, History};
+use abide::{ActivityInfo, ActivityType, History, NexusOperation};
 use abide_testing::{ActivityEnvironment, TestWorkflowEnvironment};
 
 use super::Outcome;
@@ -163,6 +164,14 @@ each_call! {
     delete_activity: DeleteActivityInput => (), RpcError;
     list_activities: ListActivitiesInput => ActivityPage, RpcError;
     count_activities: CountActivitiesInput => WorkflowCount, RpcError;
+    start_standalone_nexus_operation: StartStandaloneNexusOperationInput => StartedStandaloneNexusOperation, RpcError;
+    nexus_operation_result: StandaloneNexusOperationResultInput => RawPayload, NexusOperationFailedError;
+    describe_nexus_operation: DescribeNexusOperationInput => NexusOperationDescription, RpcError;
+    request_cancel_nexus_operation: RequestCancelNexusOperationInput => (), RpcError;
+    terminate_nexus_operation: TerminateNexusOperationInput => (), RpcError;
+    delete_nexus_operation: DeleteNexusOperationInput => (), RpcError;
+    list_nexus_operations: ListNexusOperationsInput => NexusOperationPage, RpcError;
+    count_nexus_operations: CountNexusOperationsInput => WorkflowCount, RpcError;
 }
 
 #[workflow]
@@ -197,6 +206,31 @@ impl Vault {
 
 fn secret() -> String {
     "SECRET".to_owned()
+}
+
+/// The embedded server has neither standalone activities nor standalone Nexus operations.
+async fn calls_without_workflows(client: &Client) {
+    let look = ActivityType::<fn(String) -> String>::named("look");
+    let start = client.start_activity(look.clone(), secret()).task_queue("vaults").start_to_close_timeout(secs(1));
+    let start = start.header("token", &secret()).static_summary(secret());
+    hides(&start);
+    let error = start.await.unwrap_err();
+    assert!(error.to_string().ends_with("with `activity.enableStandalone`"), "{error}");
+    let activity = client.activity_handle(look, "a");
+    assert!(activity.describe().await.is_err() && activity.result().await.is_err());
+    assert!(activity.cancel().await.is_err() && activity.terminate().await.is_err());
+    assert!(activity.delete().await.is_err() && client.list_activities("").next().await.is_err());
+    assert!(client.count_activities("").await.is_err());
+    let charge = NexusOperation::<String, String>::new("bank", "charge");
+    let start = client.start_nexus_operation("bank", charge.clone(), secret()).static_summary(secret());
+    hides(&start);
+    let error = start.await.unwrap_err();
+    assert!(error.to_string().ends_with("with `nexusoperation.enableStandalone`"), "{error}");
+    let operation = client.nexus_operation_handle(charge, "o");
+    assert!(operation.describe().await.is_err() && operation.result().await.is_err());
+    assert!(operation.cancel().await.is_err() && operation.terminate().await.is_err());
+    assert!(operation.delete().await.is_err() && client.list_nexus_operations("").next().await.is_err());
+    assert!(client.count_nexus_operations("").await.is_err());
 }
 
 #[tokio::test]
@@ -247,21 +281,10 @@ async fn no_input_and_no_answer_shows_a_value_and_the_environments_own_calls_are
         assert!(schedule.pause("").await.is_err() && schedule.delete().await.is_err());
         assert!(schedule.matching_times(now, now).await.is_err());
         assert!(client.list_schedules("").next().await.is_err() && client.count_schedules("").await.is_err());
-        // Nor has it standalone activities.
-        let look = ActivityType::<fn(String) -> String>::named("look");
-        let start = client.start_activity(look.clone(), secret()).task_queue("vaults").start_to_close_timeout(secs(1));
-        let start = start.header("token", &secret()).static_summary(secret());
-        hides(&start);
-        let error = start.await.unwrap_err();
-        assert!(error.to_string().ends_with("with `activity.enableStandalone`"), "{error}");
-        let activity = client.activity_handle(look, "a");
-        assert!(activity.describe().await.is_err() && activity.result().await.is_err());
-        assert!(activity.cancel().await.is_err() && activity.terminate().await.is_err());
-        assert!(activity.delete().await.is_err() && client.list_activities("").next().await.is_err());
-        assert!(client.count_activities("").await.is_err());
+        Box::pin(calls_without_workflows(&client)).await;
         Ok::<_, Box<dyn std::error::Error>>(())
     };
     env.run(worker, story).await?;
-    assert_eq!(hiding.0.load(Ordering::Relaxed), 36, "the test has made this many calls");
+    assert_eq!(hiding.0.load(Ordering::Relaxed), 44, "the test has made this many calls");
     Ok(())
 }

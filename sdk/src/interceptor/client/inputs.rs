@@ -4,34 +4,40 @@ use std::time::SystemTime;
 
 use abide_protos::temporal::api::common::v1::WorkflowExecution;
 use abide_protos::temporal::api::workflowservice::v1::{
-    CountActivityExecutionsRequest, CountSchedulesRequest, CountWorkflowExecutionsRequest,
-    DeleteActivityExecutionRequest, DeleteScheduleRequest, DescribeActivityExecutionRequest,
+    CountActivityExecutionsRequest, CountNexusOperationExecutionsRequest, CountSchedulesRequest,
+    CountWorkflowExecutionsRequest, DeleteActivityExecutionRequest, DeleteNexusOperationExecutionRequest,
+    DeleteScheduleRequest, DescribeActivityExecutionRequest, DescribeNexusOperationExecutionRequest,
     DescribeWorkflowExecutionRequest, GetWorkflowExecutionHistoryRequest, ListActivityExecutionsRequest,
-    ListScheduleMatchingTimesRequest, ListSchedulesRequest, ListWorkflowExecutionsRequest, PatchScheduleRequest,
-    PollWorkflowExecutionUpdateRequest, QueryWorkflowRequest, RequestCancelActivityExecutionRequest,
+    ListNexusOperationExecutionsRequest, ListScheduleMatchingTimesRequest, ListSchedulesRequest,
+    ListWorkflowExecutionsRequest, PatchScheduleRequest, PollWorkflowExecutionUpdateRequest, QueryWorkflowRequest,
+    RequestCancelActivityExecutionRequest, RequestCancelNexusOperationExecutionRequest,
     RequestCancelWorkflowExecutionRequest, SignalWorkflowExecutionRequest, StartActivityExecutionRequest,
-    TerminateActivityExecutionRequest, TerminateWorkflowExecutionRequest, UpdateWorkflowExecutionRequest,
+    StartNexusOperationExecutionRequest, TerminateActivityExecutionRequest, TerminateNexusOperationExecutionRequest,
+    TerminateWorkflowExecutionRequest, UpdateWorkflowExecutionRequest,
 };
 
 use super::{
     ActivityPage, ActivityResultInput, CancelActivityInput, CancelWorkflowInput, ClientCall, ClientCallFuture,
-    ClientInterceptor, ClientNext, CompleteActivityInput, CountActivitiesInput, CountSchedulesInput,
-    CountWorkflowsInput, CreateScheduleInput, DeleteActivityInput, DeleteScheduleInput, DescribeActivityInput,
-    DescribeScheduleInput, DescribeWorkflowInput, FailActivityInput, FetchHistoryInput, HeartbeatActivityInput,
-    ListActivitiesInput, ListSchedulesInput, ListWorkflowsInput, PatchScheduleInput, PollUpdateInput, QueryAnswer,
-    QueryWorkflowInput, RequestCancelActivityInput, ScheduleMatchingTimesInput, SchedulePage,
-    SignalWithStartWorkflowInput, SignalWorkflowInput, StartActivityInput, StartUpdateInput, StartWorkflowInput,
-    StartedActivity, StartedUpdate, StartedUpdateWithStart, StartedWorkflow, TerminateActivityInput,
-    TerminateWorkflowInput, UpdateOutcome, UpdateScheduleInput, UpdateWithStartWorkflowInput, WorkflowPage,
-    WorkflowResultInput, sealed,
+    ClientInterceptor, ClientNext, CompleteActivityInput, CountActivitiesInput, CountNexusOperationsInput,
+    CountSchedulesInput, CountWorkflowsInput, CreateScheduleInput, DeleteActivityInput, DeleteNexusOperationInput,
+    DeleteScheduleInput, DescribeActivityInput, DescribeNexusOperationInput, DescribeScheduleInput,
+    DescribeWorkflowInput, FailActivityInput, FetchHistoryInput, HeartbeatActivityInput, ListActivitiesInput,
+    ListNexusOperationsInput, ListSchedulesInput, ListWorkflowsInput, NexusOperationPage, PatchScheduleInput,
+    PollUpdateInput, QueryAnswer, QueryWorkflowInput, RequestCancelActivityInput, RequestCancelNexusOperationInput,
+    ScheduleMatchingTimesInput, SchedulePage, SignalWithStartWorkflowInput, SignalWorkflowInput,
+    StandaloneNexusOperationResultInput, StartActivityInput, StartStandaloneNexusOperationInput, StartUpdateInput,
+    StartWorkflowInput, StartedActivity, StartedStandaloneNexusOperation, StartedUpdate, StartedUpdateWithStart,
+    StartedWorkflow, TerminateActivityInput, TerminateNexusOperationInput, TerminateWorkflowInput, UpdateOutcome,
+    UpdateScheduleInput, UpdateWithStartWorkflowInput, WorkflowPage, WorkflowResultInput, sealed,
 };
 use crate::History;
 use crate::client::call::Call;
 use crate::client::{
     ActivityDescription, ActivityFailedError, ActivityResultCall, AsyncActivityHeartbeat, CancelActivityCall,
     CompleteActivityCall, Connection, CreateScheduleCall, DescribeScheduleCall, FailActivityCall,
-    HeartbeatActivityCall, ResultCall, RpcError, ScheduleDescription, SignalWithStartCall, StartCall,
-    UpdateScheduleCall, UpdateWithStartCall, WorkflowCount, WorkflowDescription, WorkflowFailedError,
+    HeartbeatActivityCall, NexusOperationDescription, NexusOperationFailedError, NexusOperationResultCall, ResultCall,
+    RpcError, ScheduleDescription, SignalWithStartCall, StartCall, UpdateScheduleCall, UpdateWithStartCall,
+    WorkflowCount, WorkflowDescription, WorkflowFailedError,
 };
 use crate::converter::RawPayload;
 
@@ -95,6 +101,14 @@ calls! {
     delete_activity: DeleteActivityInput, DeleteActivityExecutionRequest => (), RpcError;
     list_activities: ListActivitiesInput, ListActivityExecutionsRequest => ActivityPage, RpcError;
     count_activities: CountActivitiesInput, CountActivityExecutionsRequest => WorkflowCount, RpcError;
+    start_standalone_nexus_operation: StartStandaloneNexusOperationInput, Box<StartNexusOperationExecutionRequest> => StartedStandaloneNexusOperation, RpcError;
+    nexus_operation_result: StandaloneNexusOperationResultInput, NexusOperationResultCall => RawPayload, NexusOperationFailedError;
+    describe_nexus_operation: DescribeNexusOperationInput, DescribeNexusOperationExecutionRequest => NexusOperationDescription, RpcError;
+    request_cancel_nexus_operation: RequestCancelNexusOperationInput, RequestCancelNexusOperationExecutionRequest => (), RpcError;
+    terminate_nexus_operation: TerminateNexusOperationInput, TerminateNexusOperationExecutionRequest => (), RpcError;
+    delete_nexus_operation: DeleteNexusOperationInput, DeleteNexusOperationExecutionRequest => (), RpcError;
+    list_nexus_operations: ListNexusOperationsInput, ListNexusOperationExecutionsRequest => NexusOperationPage, RpcError;
+    count_nexus_operations: CountNexusOperationsInput, CountNexusOperationExecutionsRequest => WorkflowCount, RpcError;
 }
 
 /// Returns a text that is present; requests leave out a text by sending an empty one.
