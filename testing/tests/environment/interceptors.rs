@@ -214,7 +214,7 @@ async fn calls_without_workflows(client: &Client) {
     let start = client.start_activity(look.clone(), secret()).task_queue("vaults").start_to_close_timeout(secs(1));
     let start = start.header("token", &secret()).static_summary(secret());
     hides(&start);
-    let error = start.await.unwrap_err();
+    let error = start.await.expect_err("the server has none");
     assert!(error.to_string().ends_with("with `activity.enableStandalone`"), "{error}");
     let activity = client.activity_handle(look, "a");
     assert!(activity.describe().await.is_err() && activity.result().await.is_err());
@@ -224,7 +224,7 @@ async fn calls_without_workflows(client: &Client) {
     let charge = NexusOperation::<String, String>::new("bank", "charge");
     let start = client.start_nexus_operation("bank", charge.clone(), secret()).static_summary(secret());
     hides(&start);
-    let error = start.await.unwrap_err();
+    let error = start.await.expect_err("the server has none");
     assert!(error.to_string().ends_with("with `nexusoperation.enableStandalone`"), "{error}");
     let operation = client.nexus_operation_handle(charge, "o");
     assert!(operation.describe().await.is_err() && operation.result().await.is_err());
@@ -281,7 +281,7 @@ async fn no_input_and_no_answer_shows_a_value_and_the_environments_own_calls_are
         assert!(schedule.pause("").await.is_err() && schedule.delete().await.is_err());
         assert!(schedule.matching_times(now, now).await.is_err());
         assert!(client.list_schedules("").next().await.is_err() && client.count_schedules("").await.is_err());
-        Box::pin(calls_without_workflows(&client)).await;
+        Box::pin(calls_without_workflows(client)).await;
         Ok::<_, Box<dyn std::error::Error>>(())
     };
     env.run(worker, story).await?;
