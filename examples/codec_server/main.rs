@@ -6,7 +6,7 @@ mod codec;
 mod workflow;
 
 use abide::codec_server::{CodecServer, RemoteCodec};
-use abide::converter::{DataConverter, PayloadCodec as _, RawPayload};
+use abide::converter::{DataConverter, PayloadCodec as _, RawPayload, SerializationContext};
 use abide::prelude::*;
 use abide_examples::{Server, unique};
 
@@ -32,7 +32,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // Somebody without the token.
     let stranger = RemoteCodec::new(&url)?;
-    let refused = stranger.encode(vec![RawPayload::from_value(&"4242-4242")?]).await;
+    let refused = stranger.encode(&SerializationContext::Unknown, vec![RawPayload::from_value(&"4242-4242")?]).await;
     println!("without it: {}", if refused.is_err() { "refused" } else { "accepted" });
     Ok(())
 }

@@ -5,7 +5,7 @@ pub(crate) mod codec;
 #[path = "workflow.rs"]
 pub(crate) mod workflow;
 
-use abide::converter::{DataConverter, PayloadCodec, RawPayload};
+use abide::converter::{DataConverter, PayloadCodec, RawPayload, SerializationContext};
 use abide::prelude::*;
 use abide::{History, WorkflowReplayer};
 use abide_testing::TestWorkflowEnvironment;
@@ -72,18 +72,35 @@ async fn a_payload_is_encrypted_differently_each_time_and_cannot_be_changed() ->
     let codec = Encryption::new([OLD, NEW], NEW.0);
     let metadata = [("encoding".into(), b"json/plain".to_vec())].into();
     let plain = RawPayload { metadata, data: b"\"4242\"".to_vec() };
-    let encrypted = codec.encode(vec![plain.clone(), plain.clone()]).await.unwrap();
+    let context = &SerializationContext::workflow("default", "payment");
+    let encrypted = codec.encode(context, vec![plain.clone(), plain.clone()]).await.unwrap();
     assert_ne!(encrypted[0], encrypted[1]);
     // Payloads from before the codec are passed on.
-    let decrypted = codec.decode(vec![encrypted[0].clone(), plain.clone()]).await.unwrap();
+    let decrypted = codec.decode(context, vec![encrypted[0].clone(), plain.clone()]).await.unwrap();
     assert_eq!(decrypted, [plain.clone(), plain]);
 
     let mut forged = encrypted[0].clone();
     forged.data[20] ^= 1;
-    assert!(codec.decode(vec![forged]).await.is_err());
+    assert!(codec.decode(context, vec![forged]).await.is_err());
     let mut short = encrypted[1].clone();
     short.data.truncate(5);
-    assert!(codec.decode(vec![short]).await.is_err());
+    assert!(codec.decode(context, vec![short]).await.is_err());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_payload_cannot_be_moved_to_another_workflow() -> Outcome {
+    let codec = Encryption::new([NEW], NEW.0);
+    let plain = RawPayload::from_value(&CARD)?;
+    let (own, other) = (SerializationContext::workflow("default", "a"), SerializationContext::workflow("default", "b"));
+    let encrypted = codec.encode(&own, vec![plain.clone()]).await.unwrap();
+    let error = codec.decode(&other, encrypted.clone()).await.unwrap_err().to_string();
+    assert_eq!(error, "a payload of `b` comes from another workflow");
+    // Who changes the name that it carries does not get any further.
+    let mut forged = encrypted[0].clone();
+    forged.metadata.insert("encryption-workflow-id".into(), b"b".to_vec());
+    assert!(codec.decode(&other, vec![forged]).await.is_err());
+    assert_eq!(codec.decode(&SerializationContext::Unknown, encrypted).await.unwrap(), [plain]);
     Ok(())
 }
 

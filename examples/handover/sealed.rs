@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use abide::client::{Client, UpdateError};
-use abide::converter::{CodecResult, DataConverter, PayloadCodec, RawPayload};
+use abide::converter::{CodecResult, DataConverter, PayloadCodec, RawPayload, SerializationContext};
 use abide::prelude::*;
 use abide::workflow::MemoUpdate;
 use abide::{ActivityFailure, Failure, State};
@@ -18,7 +18,7 @@ fn flipped(bytes: &[u8]) -> Vec<u8> {
 }
 
 impl PayloadCodec for Xor {
-    async fn encode(&self, payloads: Vec<RawPayload>) -> CodecResult {
+    async fn encode(&self, _: &SerializationContext, payloads: Vec<RawPayload>) -> CodecResult {
         let seal = |payload: RawPayload| RawPayload {
             metadata: [("encoding".to_string(), b"binary/xor".to_vec())].into(),
             data: flipped(&payload.to_bytes()),
@@ -26,7 +26,7 @@ impl PayloadCodec for Xor {
         Ok(payloads.into_iter().map(seal).collect())
     }
 
-    async fn decode(&self, payloads: Vec<RawPayload>) -> CodecResult {
+    async fn decode(&self, _: &SerializationContext, payloads: Vec<RawPayload>) -> CodecResult {
         let open = |payload: RawPayload| match payload.encoding() {
             Some("binary/xor") => Ok(RawPayload::from_bytes(&flipped(&payload.data))?),
             // The other side did not encode it.

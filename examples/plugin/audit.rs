@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use abide::WorkflowReplayer;
 use abide::client::RpcError;
-use abide::converter::{CodecResult, PayloadCodec, RawPayload};
+use abide::converter::{CodecResult, PayloadCodec, RawPayload, SerializationContext};
 use abide::interceptor::*;
 use abide::plugin::Plugin;
 use abide::prelude::*;
@@ -87,14 +87,14 @@ fn checksum(data: &[u8]) -> [u8; 4] {
 }
 
 impl PayloadCodec for Checksums {
-    async fn encode(&self, mut payloads: Vec<RawPayload>) -> CodecResult {
+    async fn encode(&self, _: &SerializationContext, mut payloads: Vec<RawPayload>) -> CodecResult {
         for payload in &mut payloads {
             payload.metadata.insert("checksum".into(), checksum(&payload.data).into());
         }
         Ok(payloads)
     }
 
-    async fn decode(&self, mut payloads: Vec<RawPayload>) -> CodecResult {
+    async fn decode(&self, _: &SerializationContext, mut payloads: Vec<RawPayload>) -> CodecResult {
         for payload in &mut payloads {
             if payload.metadata.remove("checksum").is_some_and(|expected| expected != checksum(&payload.data)) {
                 return Err("a payload does not fit its checksum: it was changed after it was sent".into());

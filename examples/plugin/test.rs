@@ -5,7 +5,7 @@ mod audit;
 #[path = "workflow.rs"]
 mod workflow;
 
-use abide::converter::{PayloadCodec, RawPayload};
+use abide::converter::{PayloadCodec, RawPayload, SerializationContext};
 use abide::prelude::*;
 use abide_testing::TestWorkflowEnvironment;
 
@@ -42,14 +42,14 @@ async fn an_order_of_nothing_is_refused() -> Outcome {
 #[tokio::test]
 async fn a_payload_that_was_changed_is_noticed() -> Outcome {
     let payload = RawPayload::from_value(&995_u64)?;
-    let encoded = Checksums.encode(vec![payload.clone()]).await.expect("it is encoded");
-    let decoded = Checksums.decode(encoded.clone()).await.expect("it is decoded");
+    let encoded = Checksums.encode(&SerializationContext::Unknown, vec![payload.clone()]).await.expect("it is encoded");
+    let decoded = Checksums.decode(&SerializationContext::Unknown, encoded.clone()).await.expect("it is decoded");
     assert_eq!(decoded, std::slice::from_ref(&payload));
     // Payloads from before the plugin are passed on.
-    assert_eq!(Checksums.decode(decoded).await.expect("it has no checksum"), [payload]);
+    assert_eq!(Checksums.decode(&SerializationContext::Unknown, decoded).await.expect("it has no checksum"), [payload]);
     let mut changed = encoded;
     changed[0].data[0] ^= 1;
-    assert!(Checksums.decode(changed).await.is_err());
+    assert!(Checksums.decode(&SerializationContext::Unknown, changed).await.is_err());
     Ok(())
 }
 

@@ -21,6 +21,40 @@ const MARKERS: [&str; 2] = [
     ".temporal.api.command.v1.RecordMarkerCommandAttributes",
     ".temporal.api.history.v1.MarkerRecordedEventAttributes",
 ];
+/// Messages that name the owner of their payloads: see `src/payload_owners.rs`.
+const OWNERS: [&str; 31] = [
+    ".temporal.api.command.v1.Command",
+    ".temporal.api.history.v1.HistoryEvent",
+    ".temporal.api.workflow.v1.NewWorkflowExecutionInfo",
+    ".temporal.api.workflow.v1.PendingActivityInfo",
+    ".temporal.api.workflow.v1.PendingNexusOperationInfo",
+    ".temporal.api.workflow.v1.WorkflowExecutionInfo",
+    ".temporal.api.workflowservice.v1.DescribeActivityExecutionRequest",
+    ".temporal.api.workflowservice.v1.DescribeNexusOperationExecutionRequest",
+    ".temporal.api.workflowservice.v1.DescribeWorkflowExecutionRequest",
+    ".temporal.api.workflowservice.v1.ExecuteMultiOperationRequest",
+    ".temporal.api.workflowservice.v1.GetWorkflowExecutionHistoryRequest",
+    ".temporal.api.workflowservice.v1.GetWorkflowExecutionHistoryReverseRequest",
+    ".temporal.api.workflowservice.v1.PollActivityExecutionRequest",
+    ".temporal.api.workflowservice.v1.PollActivityTaskQueueResponse",
+    ".temporal.api.workflowservice.v1.PollNexusOperationExecutionRequest",
+    ".temporal.api.workflowservice.v1.PollNexusTaskQueueResponse",
+    ".temporal.api.workflowservice.v1.PollWorkflowExecutionUpdateRequest",
+    ".temporal.api.workflowservice.v1.PollWorkflowTaskQueueResponse",
+    ".temporal.api.workflowservice.v1.QueryWorkflowRequest",
+    ".temporal.api.workflowservice.v1.RecordActivityTaskHeartbeatByIdRequest",
+    ".temporal.api.workflowservice.v1.ResetWorkflowExecutionRequest",
+    ".temporal.api.workflowservice.v1.RespondActivityTaskCanceledByIdRequest",
+    ".temporal.api.workflowservice.v1.RespondActivityTaskCompletedByIdRequest",
+    ".temporal.api.workflowservice.v1.RespondActivityTaskFailedByIdRequest",
+    ".temporal.api.workflowservice.v1.SignalWithStartWorkflowExecutionRequest",
+    ".temporal.api.workflowservice.v1.SignalWorkflowExecutionRequest",
+    ".temporal.api.workflowservice.v1.StartActivityExecutionRequest",
+    ".temporal.api.workflowservice.v1.StartNexusOperationExecutionRequest",
+    ".temporal.api.workflowservice.v1.StartWorkflowExecutionRequest",
+    ".temporal.api.workflowservice.v1.TerminateWorkflowExecutionRequest",
+    ".temporal.api.workflowservice.v1.UpdateWorkflowExecutionRequest",
+];
 /// Further messages to cover, in addition to all requests and responses of the workflow service.
 const ROOTS: [&str; 6] = [
     ".temporal.api.errordetails.v1.QueryFailedFailure",
@@ -143,8 +177,20 @@ fn implementation(
     code: &mut String,
 ) {
     let _ = writeln!(code, "impl crate::payload_fields::PayloadFields for {} {{", messages[name].rust);
+    let owner = "crate::payload_owners::OwnsPayloads::owner_of(self, ";
+    let names_owner = OWNERS.contains(&name);
+    if names_owner {
+        let _ = writeln!(code, "fn owner(&self) -> Option<crate::payload_owners::Owner> {{");
+        let _ = writeln!(code, "{owner}&crate::payload_owners::Owner::Unknown) }}");
+    }
     let _ = writeln!(code, "fn payload_fields<'a>(&'a mut self, to: &mut crate::payload_fields::Fields<'a>) {{");
+    if names_owner {
+        let _ = writeln!(code, "let before = to.enter(|enclosing| {owner}enclosing));");
+    }
     fields(name, messages, with_payloads, code);
+    if names_owner {
+        code.push_str("to.leave(before);\n");
+    }
     code.push_str("} }\n");
 }
 

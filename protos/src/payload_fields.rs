@@ -12,6 +12,7 @@
 use prost::Message as _;
 
 use crate::Any;
+use crate::payload_owners::Owner;
 use crate::temporal::api::common::v1::{Header, Payload, Payloads};
 use crate::temporal::api::failure::v1::Failure;
 use crate::temporal::api::protocol::v1::Message as ProtocolMessage;
@@ -28,6 +29,11 @@ const OF_THE_SERVER: &[u8] = b"temporal.api.workflowservice.v1.SignalWithStartWo
 pub trait PayloadFields {
     /// Adds the fields of this message.
     fn payload_fields<'a>(&'a mut self, to: &mut Fields<'a>);
+
+    /// Returns the owner of its payloads, and of those of its answer; `None` if the message does not name it.
+    fn owner(&self) -> Option<Owner> {
+        None
+    }
 }
 
 /// The fields of a failure besides itself: the generated half of its [`PayloadFields`].
@@ -41,12 +47,20 @@ pub struct Fields<'a> {
     wanted: Wanted,
     /// The payloads.
     pub payloads: Vec<&'a mut Payload>,
+    /// For each payload, the index of its owner in `owners`.
+    pub payload_owners: Vec<usize>,
+    /// The owners of payloads, each once.
+    pub owners: Vec<Owner>,
+    /// The owner of the message that is visited now.
+    owner: usize,
     /// The failures that are not causes of other failures.
     pub failures: Vec<&'a mut Failure>,
     /// The bodies of protocol messages, which may contain more fields: see [`Body`].
     pub bodies: Vec<&'a mut Any>,
     /// The inputs of the server's own Nexus operations, which contain more fields: see [`Body::open_input`].
     pub inputs: Vec<&'a mut Payload>,
+    /// The owner of the bodies.
+    pub body_owner: Owner,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -58,13 +72,45 @@ enum Wanted {
 impl<'a> Fields<'a> {
     /// Collects payloads; those of headers only if `headers` is set.
     pub fn payloads(headers: bool) -> Self {
-        let (payloads, failures, bodies, inputs) = Default::default();
-        Self { wanted: Wanted::Payloads { headers }, payloads, failures, bodies, inputs }
+        Self::payloads_of(Owner::Unknown, headers)
+    }
+
+    /// Like [`payloads`](Self::payloads), in a message that belongs to this owner unless it names another one.
+    pub fn payloads_of(owner: Owner, headers: bool) -> Self {
+        Self {
+            wanted: Wanted::Payloads { headers },
+            payloads: Vec::new(),
+            payload_owners: Vec::new(),
+            owners: vec![owner],
+            owner: 0,
+            failures: Vec::new(),
+            bodies: Vec::new(),
+            inputs: Vec::new(),
+            body_owner: Owner::Unknown,
+        }
     }
 
     /// Collects failures. Each one includes its causes, so these are not collected separately.
     pub fn failures() -> Self {
         Self { wanted: Wanted::Failures, ..Self::payloads(false) }
+    }
+
+    /// Enters a message that may name its owner. Returns the owner to leave it with.
+    pub(crate) fn enter(&mut self, owner: impl FnOnce(&Owner) -> Option<Owner>) -> usize {
+        let before = self.owner;
+        if self.wanted != Wanted::Failures
+            && let Some(owner) = owner(&self.owners[before])
+        {
+            self.owner = self.owners.iter().position(|known| *known == owner).unwrap_or_else(|| {
+                self.owners.push(owner);
+                self.owners.len() - 1
+            });
+        }
+        before
+    }
+
+    pub(crate) fn leave(&mut self, before: usize) {
+        self.owner = before;
     }
 
     pub(crate) fn marker_details(
@@ -83,7 +129,10 @@ impl PayloadFields for Payload {
         match to.wanted {
             Wanted::Failures => {}
             Wanted::Payloads { .. } if is_of_the_server(self) => to.inputs.push(self),
-            Wanted::Payloads { .. } => to.payloads.push(self),
+            Wanted::Payloads { .. } => {
+                to.payload_owners.push(to.owner);
+                to.payloads.push(self);
+            }
         }
     }
 }
@@ -112,6 +161,7 @@ impl PayloadFields for Failure {
 
 impl PayloadFields for ProtocolMessage {
     fn payload_fields<'a>(&'a mut self, to: &mut Fields<'a>) {
+        to.body_owner = to.owners[to.owner].clone();
         to.bodies.extend(&mut self.body);
     }
 }

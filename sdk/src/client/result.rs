@@ -267,11 +267,12 @@ async fn close_event(connection: &Connection, execution: &WorkflowExecution) -> 
         skip_archival: true,
         ..Default::default()
     };
+    let owner = connection.owner_of(&request);
     let event = long_wait(connection, request, |request, response| {
         request.next_page_token = response.next_page_token;
         response.history.and_then(|mut history| history.events.pop())
     });
-    connection.decoded(GetWorkflowExecutionHistoryRequest::NAME, event.await).await
+    connection.decoded(GetWorkflowExecutionHistoryRequest::NAME, &owner, event.await).await
 }
 
 /// The end of a run, as a caller that waits for the result sees it.

@@ -11,7 +11,7 @@ use tonic::{Code, Status};
 
 use super::broken_answer::{NotGrpc, is_unreadable};
 use crate::bounded_text::cut_message;
-use crate::converter::{CodecError, DataConverter, PayloadError};
+use crate::converter::{CodecError, DataConverter, PayloadError, Whose};
 
 /// A call to the Temporal server failed.
 ///
@@ -336,9 +336,13 @@ impl RpcError {
     }
 
     /// Decodes the failure of a query handler, if the details contain one.
-    pub(super) async fn decode_details(&mut self, converter: &DataConverter) -> Result<(), CodecError> {
+    pub(super) async fn decode_details(
+        &mut self,
+        converter: &DataConverter,
+        whose: Whose<'_>,
+    ) -> Result<(), CodecError> {
         let Some(mut failed) = self.detail::<details::QueryFailedFailure>() else { return Ok(()) };
-        converter.decode_all(&mut failed).await?;
+        converter.decode_all(&mut failed, whose).await?;
         let name = details::QueryFailedFailure::full_name();
         let all = &mut self.inner.details.details;
         if let Some(any) = all.iter_mut().find(|any| any.type_url.rsplit('/').next() == Some(&name)) {

@@ -373,11 +373,12 @@ pub(super) async fn until_answered<R: Rpc + Clone>(
     let mut trouble: Option<(Instant, Backoff)> = None;
     let mut request = request.clone();
     connection.encode(&mut request).await?;
+    let owner = connection.owner_of(&request);
     let mut empty = EmptyAnswers::new();
     loop {
         let began = Instant::now();
         let error = match connection.long_poll(request.clone()).await {
-            Ok(response) if is_answer(&response) => return connection.decoded(R::NAME, Ok(response)).await,
+            Ok(response) if is_answer(&response) => return connection.decoded(R::NAME, &owner, Ok(response)).await,
             Ok(_) => {
                 trouble = None;
                 sleep(empty.next(began.elapsed())).await;

@@ -17,7 +17,7 @@ use hyper_util::rt::TokioExecutor;
 use tokio::time::timeout;
 
 use crate::bounded_text::name;
-use crate::converter::{CodecResult, PayloadCodec, RawPayload};
+use crate::converter::{CodecResult, PayloadCodec, RawPayload, SerializationContext};
 
 /// Maximum time of a call, unless set otherwise.
 const CALL_TIME: Duration = Duration::from_secs(10);
@@ -126,11 +126,11 @@ impl RemoteCodec {
 }
 
 impl PayloadCodec for RemoteCodec {
-    async fn encode(&self, payloads: Vec<RawPayload>) -> CodecResult {
+    async fn encode(&self, _: &SerializationContext, payloads: Vec<RawPayload>) -> CodecResult {
         self.call(&self.encode, payloads).await
     }
 
-    async fn decode(&self, payloads: Vec<RawPayload>) -> CodecResult {
+    async fn decode(&self, _: &SerializationContext, payloads: Vec<RawPayload>) -> CodecResult {
         self.call(&self.decode, payloads).await
     }
 }

@@ -8,7 +8,7 @@ use hyper::{Request, Response};
 use tower_service::Service as _;
 
 use super::{CodecServer, RemoteCodec};
-use crate::converter::{CodecResult, DataConverter, PayloadCodec, RawPayload};
+use crate::converter::{CodecResult, DataConverter, PayloadCodec, RawPayload, SerializationContext};
 
 /// Turns the data around. Refuses data that begins with `!`.
 struct Reversed;
@@ -26,11 +26,11 @@ fn reversed(payloads: Vec<RawPayload>) -> CodecResult {
 }
 
 impl PayloadCodec for Reversed {
-    async fn encode(&self, payloads: Vec<RawPayload>) -> CodecResult {
+    async fn encode(&self, _: &SerializationContext, payloads: Vec<RawPayload>) -> CodecResult {
         reversed(payloads)
     }
 
-    async fn decode(&self, payloads: Vec<RawPayload>) -> CodecResult {
+    async fn decode(&self, _: &SerializationContext, payloads: Vec<RawPayload>) -> CodecResult {
         reversed(payloads)
     }
 }
@@ -136,19 +136,19 @@ async fn a_remote_codec_sends_its_payloads_to_the_server_and_back() {
     let url = format!("http://{}/codec/", endpoint.address());
     let codec = RemoteCodec::new(&url).unwrap().bearer_token("token").unwrap();
     let payload = RawPayload::from_value(&"a secret").unwrap();
-    let encoded = codec.encode(vec![payload.clone(), payload.clone()]).await.unwrap();
+    let encoded = codec.encode(&SerializationContext::Unknown, vec![payload.clone(), payload.clone()]).await.unwrap();
     assert_eq!(encoded.len(), 2);
     assert_eq!(encoded[0].data, b"\"terces a\"");
-    let decoded = codec.decode(encoded).await.unwrap();
+    let decoded = codec.decode(&SerializationContext::Unknown, encoded).await.unwrap();
     assert_eq!(decoded[1].to_value::<String>().unwrap(), "a secret");
     assert!(!format!("{codec:?}").contains("token"), "{codec:?}");
 
     let wrong = RemoteCodec::new(&url).unwrap().bearer_token("guessed").unwrap();
-    let error = wrong.decode(vec![payload.clone()]).await.unwrap_err().to_string();
+    let error = wrong.decode(&SerializationContext::Unknown, vec![payload.clone()]).await.unwrap_err().to_string();
     assert!(error.contains("/codec/decode answered 401 Unauthorized: the codec server did not accept"), "{error}");
 
     drop(endpoint);
-    let error = codec.decode(vec![payload]).await.unwrap_err().to_string();
+    let error = codec.decode(&SerializationContext::Unknown, vec![payload]).await.unwrap_err().to_string();
     assert!(error.contains("could not be asked: client error (Connect)"), "{error}");
 }
 
@@ -157,7 +157,11 @@ async fn a_remote_codec_waits_for_its_time_only() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", silent.local_addr().unwrap());
     let codec = RemoteCodec::new(url).unwrap().timeout(Duration::from_millis(50));
-    let error = codec.encode(vec![RawPayload::from_value(&1).unwrap()]).await.unwrap_err().to_string();
+    let error = codec
+        .encode(&SerializationContext::Unknown, vec![RawPayload::from_value(&1).unwrap()])
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(error.ends_with("has not answered within 50ms"), "{error}");
 }
 

@@ -8,7 +8,7 @@ use std::pin::Pin;
 
 use futures_util::FutureExt as _;
 
-use super::RawPayload;
+use super::{RawPayload, SerializationContext};
 use crate::bounded_text::message;
 
 /// A codec's result: as many payloads as it was given, or an error.
@@ -18,8 +18,8 @@ pub type CodecResult = Result<Vec<RawPayload>, Box<dyn Error + Send + Sync>>;
 /// (Temporal's `PayloadCodec`).
 ///
 /// The server, its UI and its histories see the output of [`encode`](Self::encode); workflows, activities and clients
-/// see the output of [`decode`](Self::decode). A codec gets all payloads of a message at once, and returns one for
-/// each, in the same order. It may wait, for example for a key service: it runs outside workflow code and outside
+/// see the output of [`decode`](Self::decode). A codec gets all payloads of a message that share a
+/// [context](SerializationContext) at once, and returns one for each, in the same order. It may wait, for example for a key service: it runs outside workflow code and outside
 /// polling, so it delays only the current message.
 ///
 /// `decode` must return payloads that it did not encode unchanged, so that workflows started before the codec was
@@ -28,7 +28,7 @@ pub type CodecResult = Result<Vec<RawPayload>, Box<dyn Error + Send + Sync>>;
 /// returns the error.
 ///
 /// ```
-/// use abide::converter::{CodecResult, DataConverter, PayloadCodec, RawPayload};
+/// use abide::converter::{CodecResult, DataConverter, PayloadCodec, RawPayload, SerializationContext};
 ///
 /// /// Hides nothing from anybody who knows it: put your cipher in its place.
 /// struct Flip;
@@ -38,7 +38,7 @@ pub type CodecResult = Result<Vec<RawPayload>, Box<dyn Error + Send + Sync>>;
 /// }
 ///
 /// impl PayloadCodec for Flip {
-///     async fn encode(&self, payloads: Vec<RawPayload>) -> CodecResult {
+///     async fn encode(&self, _: &SerializationContext, payloads: Vec<RawPayload>) -> CodecResult {
 ///         let encoded = payloads.into_iter().map(|payload| RawPayload {
 ///             metadata: [("encoding".to_string(), b"binary/encrypted".to_vec())].into(),
 ///             // The whole payload, including its metadata.
@@ -47,7 +47,7 @@ pub type CodecResult = Result<Vec<RawPayload>, Box<dyn Error + Send + Sync>>;
 ///         Ok(encoded.collect())
 ///     }
 ///
-///     async fn decode(&self, payloads: Vec<RawPayload>) -> CodecResult {
+///     async fn decode(&self, _: &SerializationContext, payloads: Vec<RawPayload>) -> CodecResult {
 ///         let is_ours = |payload: &RawPayload| payload.encoding() == Some("binary/encrypted");
 ///         let decoded = payloads.into_iter().map(|payload| match is_ours(&payload) {
 ///             true => Ok(RawPayload::from_bytes(&flipped(&payload.data))?),
@@ -61,14 +61,23 @@ pub type CodecResult = Result<Vec<RawPayload>, Box<dyn Error + Send + Sync>>;
 /// # let _ = data_converter;
 /// ```
 pub trait PayloadCodec: Send + Sync + 'static {
-    /// Encodes payloads for the server.
+    /// Encodes payloads for the server. `context` says what they belong to.
     ///
     /// Like [`decode`](Self::decode), this must not block its thread with `std::thread::sleep`, a lock held for long,
     /// or network calls without `.await`. Otherwise, all of a worker's tasks on that thread may have to wait.
-    fn encode(&self, payloads: Vec<RawPayload>) -> impl Future<Output = CodecResult> + Send;
+    fn encode(
+        &self,
+        context: &SerializationContext,
+        payloads: Vec<RawPayload>,
+    ) -> impl Future<Output = CodecResult> + Send;
 
-    /// Decodes payloads from the server.
-    fn decode(&self, payloads: Vec<RawPayload>) -> impl Future<Output = CodecResult> + Send;
+    /// Decodes payloads from the server. `context` is the one with which they were encoded, with the exceptions that are
+    /// listed there.
+    fn decode(
+        &self,
+        context: &SerializationContext,
+        payloads: Vec<RawPayload>,
+    ) -> impl Future<Output = CodecResult> + Send;
 }
 
 /// A codec could not encode or decode the payloads of a message.
@@ -118,14 +127,24 @@ type Coded<'a> = Pin<Box<dyn Future<Output = CodecResult> + Send + 'a>>;
 
 /// Object-safe form of [`PayloadCodec`].
 pub(super) trait AnyCodec: Send + Sync {
-    fn run(&self, direction: Direction, payloads: Vec<RawPayload>) -> Coded<'_>;
+    fn run<'a>(
+        &'a self,
+        direction: Direction,
+        context: &'a SerializationContext,
+        payloads: Vec<RawPayload>,
+    ) -> Coded<'a>;
 }
 
 impl<C: PayloadCodec> AnyCodec for C {
-    fn run(&self, direction: Direction, payloads: Vec<RawPayload>) -> Coded<'_> {
+    fn run<'a>(
+        &'a self,
+        direction: Direction,
+        context: &'a SerializationContext,
+        payloads: Vec<RawPayload>,
+    ) -> Coded<'a> {
         match direction {
-            Direction::Encode => Box::pin(self.encode(payloads)),
-            Direction::Decode => Box::pin(self.decode(payloads)),
+            Direction::Encode => Box::pin(self.encode(context, payloads)),
+            Direction::Decode => Box::pin(self.decode(context, payloads)),
         }
     }
 }
@@ -134,6 +153,7 @@ impl<C: PayloadCodec> AnyCodec for C {
 pub(super) async fn run_codec(
     codec: &dyn AnyCodec,
     direction: Direction,
+    context: &SerializationContext,
     payloads: Vec<RawPayload>,
 ) -> Result<Vec<RawPayload>, CodecError> {
     let given = payloads.len();
@@ -142,7 +162,7 @@ pub(super) async fn run_codec(
         Direction::Decode => "decode",
     };
     // A codec may panic before its first wait, too. The panic must not reach the code that waits for the payloads.
-    let coded = AssertUnwindSafe(async { codec.run(direction, payloads).await }).catch_unwind().await;
+    let coded = AssertUnwindSafe(async { codec.run(direction, context, payloads).await }).catch_unwind().await;
     let text = match coded {
         Ok(Ok(coded)) if coded.len() == given => return Ok(coded),
         Ok(Ok(coded)) => {

@@ -6,10 +6,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use abide_protos::payload_fields::{Body, Fields, PayloadFields};
+use abide_protos::payload_owners::Owner;
 use abide_protos::temporal::api::common::v1::Payload;
 use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
 
 use super::codec::{AnyCodec, CodecError, Direction, PayloadCodec, run_codec};
+use super::context::{OwnerRef, SerializationContext, Whose};
 use super::payload::RawPayload;
 use super::storage::{ExternalStorage, is_reference, not_configured, take_marker};
 use crate::failure::{Failure, FailureConverter, converted_failure, encode_common_attributes};
@@ -21,11 +23,11 @@ use crate::failure::{Failure, FailureConverter, converted_failure, encode_common
 /// the [`WorkflowReplayer`](crate::WorkflowReplayer) that reads their histories. A clone is the same converter.
 ///
 /// ```
-/// # use abide::converter::{CodecResult, PayloadCodec, RawPayload};
+/// # use abide::converter::{CodecResult, PayloadCodec, RawPayload, SerializationContext};
 /// # struct Encrypt;
 /// # impl PayloadCodec for Encrypt {
-/// #     async fn encode(&self, payloads: Vec<RawPayload>) -> CodecResult { Ok(payloads) }
-/// #     async fn decode(&self, payloads: Vec<RawPayload>) -> CodecResult { Ok(payloads) }
+/// #     async fn encode(&self, _: &SerializationContext, payloads: Vec<RawPayload>) -> CodecResult { Ok(payloads) }
+/// #     async fn decode(&self, _: &SerializationContext, payloads: Vec<RawPayload>) -> CodecResult { Ok(payloads) }
 /// # }
 /// use abide::converter::DataConverter;
 /// use abide::prelude::*;
@@ -121,7 +123,8 @@ impl DataConverter {
     #[doc(hidden)]
     pub async fn failure_message(&self, mut failure: FailureProto) -> String {
         let encoded = failure.message.clone();
-        match self.decode_all(&mut failure).await {
+        let whose = Whose { namespace: "", owner: OwnerRef::Known(&Owner::Unknown) };
+        match self.decode_all(&mut failure, whose).await {
             Ok(()) => Failure::from_proto(failure).message().to_owned(),
             Err(_) => encoded,
         }
@@ -132,7 +135,6 @@ impl DataConverter {
     }
 
     /// Returns true if payloads are encoded, or stored elsewhere.
-    #[cfg(feature = "worker")]
     pub(crate) fn has_codecs(&self) -> bool {
         self.inner.as_ref().is_some_and(|inner| inner.changes_payloads())
     }
@@ -152,7 +154,8 @@ impl DataConverter {
         direction: Direction,
     ) -> Result<Vec<Payload>, CodecError> {
         if let Some(inner) = &self.inner {
-            inner.code_payloads(payloads.iter_mut().collect(), direction, |work| work).await?;
+            let slots = payloads.iter_mut().map(|payload| (0, payload)).collect();
+            inner.code_payloads(slots, &[SerializationContext::Unknown], direction, |work| work).await?;
         }
         Ok(payloads)
     }
@@ -161,8 +164,12 @@ impl DataConverter {
     ///
     /// # Errors
     /// Returns an error if a codec cannot encode it.
-    pub(crate) async fn encode<M: PayloadFields + Send + ?Sized>(&self, message: &mut M) -> Result<(), CodecError> {
-        self.encode_with(message, |work| work).await
+    pub(crate) async fn encode<M: PayloadFields + Send + ?Sized>(
+        &self,
+        message: &mut M,
+        whose: Whose<'_>,
+    ) -> Result<(), CodecError> {
+        self.encode_with(message, whose, |work| work).await
     }
 
     /// Like [`encode`](Self::encode); `run` runs the codecs.
@@ -172,6 +179,7 @@ impl DataConverter {
     pub(crate) async fn encode_with<M, F>(
         &self,
         message: &mut M,
+        whose: Whose<'_>,
         run: impl FnOnce(CodecWork) -> F + Send,
     ) -> Result<(), CodecError>
     where
@@ -184,15 +192,19 @@ impl DataConverter {
         }
         each_failure(message, |failure| encode_common_attributes(failure, inner.common_attributes));
         // Boxed, because this future is part of every call and every task, and most have no codec.
-        Box::pin(inner.code(message, Direction::Encode, run)).await
+        Box::pin(inner.code(message, whose, Direction::Encode, run)).await
     }
 
     /// Decodes a message from the server in place. After an error the message must not be used.
     ///
     /// # Errors
     /// Returns an error if a codec cannot decode it.
-    pub(crate) async fn decode<M: PayloadFields + Send + ?Sized>(&self, message: &mut M) -> Result<(), CodecError> {
-        self.decode_with(message, |work| work).await
+    pub(crate) async fn decode<M: PayloadFields + Send + ?Sized>(
+        &self,
+        message: &mut M,
+        whose: Whose<'_>,
+    ) -> Result<(), CodecError> {
+        self.decode_with(message, whose, |work| work).await
     }
 
     /// Like [`decode`](Self::decode); `run` runs the codecs.
@@ -202,6 +214,7 @@ impl DataConverter {
     pub(crate) async fn decode_with<M, F>(
         &self,
         message: &mut M,
+        whose: Whose<'_>,
         run: impl FnOnce(CodecWork) -> F + Send,
     ) -> Result<(), CodecError>
     where
@@ -209,7 +222,7 @@ impl DataConverter {
         F: Future<Output = CodedPayloads> + Send,
     {
         let Some(inner) = &self.inner else { return Ok(()) };
-        Box::pin(inner.code(message, Direction::Decode, run)).await
+        Box::pin(inner.code(message, whose, Direction::Decode, run)).await
     }
 
     /// Like [`decode`](Self::decode), then applies the user's failure converter: for clients. Workers apply it where
@@ -217,8 +230,12 @@ impl DataConverter {
     ///
     /// # Errors
     /// Returns an error if a codec cannot decode it.
-    pub(crate) async fn decode_all<M: PayloadFields + Send + ?Sized>(&self, message: &mut M) -> Result<(), CodecError> {
-        self.decode(message).await?;
+    pub(crate) async fn decode_all<M: PayloadFields + Send + ?Sized>(
+        &self,
+        message: &mut M,
+        whose: Whose<'_>,
+    ) -> Result<(), CodecError> {
+        self.decode(message, whose).await?;
         if self.failures().is_some() {
             each_failure(message, |failure| *failure = self.read_failure(std::mem::take(failure)));
         }
@@ -234,6 +251,7 @@ impl Inner {
     async fn code<M, F>(
         self: &Arc<Self>,
         message: &mut M,
+        whose: Whose<'_>,
         direction: Direction,
         run: impl FnOnce(CodecWork) -> F + Send,
     ) -> Result<(), CodecError>
@@ -244,18 +262,29 @@ impl Inner {
         if !self.changes_payloads() {
             return Ok(());
         }
-        let mut fields = Fields::payloads(self.headers);
+        let mut fields = Fields::payloads_of(whose.to_owner(), self.headers);
         message.payload_fields(&mut fields);
         let mut opened: Vec<_> = fields.bodies.into_iter().filter_map(|any| Some((Body::open(any)?, any))).collect();
         let inputs = fields.inputs.into_iter().filter_map(|input| Some((Body::open_input(input)?, input)));
         let mut inputs: Vec<_> = inputs.collect();
-        let mut slots = fields.payloads;
-        let mut inner = Fields::payloads(self.headers);
+        // All bodies of a message have one owner.
+        let of_bodies = fields.owners.len();
+        let mut inner = Fields::payloads_of(fields.body_owner.clone(), self.headers);
         opened.iter_mut().for_each(|(body, _)| body.payload_fields(&mut inner));
-        inputs.iter_mut().for_each(|(body, _)| body.payload_fields(&mut inner));
-        slots.append(&mut inner.payloads);
+        // Each input names its own.
+        let mut of_inputs = Fields::payloads_of(Owner::Nexus, self.headers);
+        inputs.iter_mut().for_each(|(body, _)| body.payload_fields(&mut of_inputs));
+        let mut slots: Vec<_> = fields.payload_owners.into_iter().zip(fields.payloads).collect();
+        slots.extend(inner.payloads.into_iter().map(|payload| (of_bodies, payload)));
+        fields.owners.push(fields.body_owner);
+        let first = fields.owners.len();
+        let of_inputs_too = of_inputs.payload_owners.into_iter().zip(of_inputs.payloads);
+        slots.extend(of_inputs_too.map(|(owner, payload)| (first + owner, payload)));
+        fields.owners.extend(of_inputs.owners);
         if !slots.is_empty() {
-            self.code_payloads(slots, direction, run).await?;
+            let context = |owner| SerializationContext::of(whose.namespace, owner);
+            let contexts: Vec<_> = fields.owners.into_iter().map(context).collect();
+            self.code_payloads(slots, &contexts, direction, run).await?;
         }
         for (body, any) in &mut opened {
             body.close(any);
@@ -268,62 +297,95 @@ impl Inner {
 
     async fn code_payloads<F: Future<Output = CodedPayloads> + Send>(
         self: &Arc<Self>,
-        mut slots: Vec<&mut Payload>,
+        mut slots: Vec<(usize, &mut Payload)>,
+        contexts: &[SerializationContext],
         direction: Direction,
         run: impl FnOnce(CodecWork) -> F + Send,
     ) -> Result<(), CodecError> {
-        let payloads = slots.iter_mut().map(|slot| std::mem::take(&mut **slot)).collect();
+        // Equal contexts may have two places: in a message, and in the bodies within it.
+        slots.sort_by_key(|(place, _)| contexts.iter().position(|context| *context == contexts[*place]));
+        let mut groups: Vec<Group> = Vec::new();
+        for (place, slot) in &mut slots {
+            let payload = std::mem::take(&mut **slot);
+            match groups.last_mut().filter(|group| group.context == contexts[*place]) {
+                Some(group) => group.payloads.push(payload),
+                None => groups.push(Group { context: contexts[*place].clone(), payloads: vec![payload] }),
+            }
+        }
         let this = Arc::clone(self);
         let work = async move {
             match direction {
-                Direction::Encode => this.encode_all(payloads).await,
-                Direction::Decode => this.decode_all(payloads).await,
+                Direction::Encode => this.encode_all(groups).await,
+                Direction::Decode => this.decode_all(groups).await,
             }
         };
         let payloads = run(Box::pin(work)).await?;
-        for (slot, payload) in slots.into_iter().zip(payloads) {
+        for ((_, slot), payload) in slots.into_iter().zip(payloads) {
             *slot = payload;
         }
         Ok(())
     }
 
-    async fn encode_all(&self, payloads: Vec<Payload>) -> CodedPayloads {
-        let mut payloads = self.codecs_over(payloads, Direction::Encode).await?;
-        if let Some(storage) = &self.storage {
-            storage.store(&mut payloads).await?;
+    async fn encode_all(&self, groups: Vec<Group>) -> CodedPayloads {
+        let mut all = Vec::new();
+        for Group { context, payloads } in groups {
+            all.append(&mut self.codecs_over(&context, payloads, Direction::Encode).await?);
         }
-        Ok(payloads)
+        if let Some(storage) = &self.storage {
+            storage.store(&mut all).await?;
+        }
+        Ok(all)
     }
 
-    async fn decode_all(&self, mut payloads: Vec<Payload>) -> CodedPayloads {
+    async fn decode_all(&self, groups: Vec<Group>) -> CodedPayloads {
+        let mut all = Vec::new();
+        for Group { context, mut payloads } in groups {
+            self.retrieve(&context, &mut payloads).await?;
+            all.append(&mut self.codecs_over(&context, payloads, Direction::Decode).await?);
+        }
+        Ok(all)
+    }
+
+    /// Replaces references by the payloads that are stored elsewhere.
+    async fn retrieve(&self, context: &SerializationContext, payloads: &mut [Payload]) -> Result<(), CodecError> {
         // Other SDKs may write references that their codec has encoded.
-        for payload in &mut payloads {
+        for payload in payloads.iter_mut() {
             if take_marker(payload) {
-                let decoded = self.codecs_over(vec![std::mem::take(payload)], Direction::Decode).await?;
+                let encoded = vec![std::mem::take(payload)];
+                let decoded = self.codecs_over(context, encoded, Direction::Decode).await?;
                 *payload = decoded.into_iter().next().unwrap_or_default();
             }
         }
         match &self.storage {
-            Some(storage) => storage.retrieve(&mut payloads).await?,
-            None => {
-                if let Some(reference) = payloads.iter().find(|payload| is_reference(payload)) {
-                    return Err(CodecError::new(not_configured(reference)));
-                }
-            }
+            Some(storage) => storage.retrieve(payloads).await,
+            None => payloads
+                .iter()
+                .find(|payload| is_reference(payload))
+                .map_or(Ok(()), |reference| Err(CodecError::new(not_configured(reference)))),
         }
-        self.codecs_over(payloads, Direction::Decode).await
     }
 
-    async fn codecs_over(&self, payloads: Vec<Payload>, direction: Direction) -> CodedPayloads {
+    async fn codecs_over(
+        &self,
+        context: &SerializationContext,
+        payloads: Vec<Payload>,
+        direction: Direction,
+    ) -> CodedPayloads {
         if self.codecs.is_empty() {
             return Ok(payloads);
         }
-        let (mut raw, mut external) = (Vec::with_capacity(payloads.len()), Vec::with_capacity(payloads.len()));
+        let (mut coded, mut external) = (Vec::with_capacity(payloads.len()), Vec::with_capacity(payloads.len()));
         for payload in payloads {
             external.push(payload.external_payloads);
-            raw.push(RawPayload { metadata: payload.metadata.into_iter().collect(), data: payload.data });
+            coded.push(RawPayload { metadata: payload.metadata.into_iter().collect(), data: payload.data });
         }
-        let coded = self.run_codecs(raw, direction).await?;
+        for number in 0..self.codecs.len() {
+            let codec = match direction {
+                Direction::Encode => &self.codecs[number],
+                Direction::Decode => &self.codecs[self.codecs.len() - 1 - number],
+            };
+            coded = run_codec(&**codec, direction, context, coded).await?;
+        }
         let rebuilt = coded.into_iter().zip(external).map(|(coded, external_payloads)| Payload {
             metadata: coded.metadata.into_iter().collect(),
             data: coded.data,
@@ -331,21 +393,12 @@ impl Inner {
         });
         Ok(rebuilt.collect())
     }
+}
 
-    async fn run_codecs(
-        &self,
-        mut payloads: Vec<RawPayload>,
-        direction: Direction,
-    ) -> Result<Vec<RawPayload>, CodecError> {
-        for number in 0..self.codecs.len() {
-            let codec = match direction {
-                Direction::Encode => &self.codecs[number],
-                Direction::Decode => &self.codecs[self.codecs.len() - 1 - number],
-            };
-            payloads = run_codec(&**codec, direction, payloads).await?;
-        }
-        Ok(payloads)
-    }
+/// The payloads of a message that share a context.
+struct Group {
+    context: SerializationContext,
+    payloads: Vec<Payload>,
 }
 
 impl fmt::Debug for DataConverter {
@@ -382,19 +435,21 @@ mod tests {
     use abide_protos::temporal::api::common::v1::Payloads;
     use abide_protos::temporal::api::workflowservice::v1::RespondActivityTaskFailedRequest;
 
-    use super::super::{CodecResult, to_payload};
+    use super::super::{CodecResult, OwnerRef, to_payload};
     use super::*;
+
+    const WHOSE: Whose<'_> = Whose { namespace: "default", owner: OwnerRef::Workflow("w") };
 
     /// Appends a letter to every payload, and removes it again.
     struct Letter(u8);
 
     impl PayloadCodec for Letter {
-        async fn encode(&self, mut payloads: Vec<RawPayload>) -> CodecResult {
+        async fn encode(&self, _: &SerializationContext, mut payloads: Vec<RawPayload>) -> CodecResult {
             payloads.iter_mut().for_each(|payload| payload.data.push(self.0));
             Ok(payloads)
         }
 
-        async fn decode(&self, mut payloads: Vec<RawPayload>) -> CodecResult {
+        async fn decode(&self, _: &SerializationContext, mut payloads: Vec<RawPayload>) -> CodecResult {
             for payload in &mut payloads {
                 if payload.data.pop() != Some(self.0) {
                     return Err(format!("it does not end in {}", char::from(self.0)).into());
@@ -408,12 +463,12 @@ mod tests {
     struct Broken;
 
     impl PayloadCodec for Broken {
-        async fn encode(&self, payloads: Vec<RawPayload>) -> CodecResult {
+        async fn encode(&self, _: &SerializationContext, payloads: Vec<RawPayload>) -> CodecResult {
             assert!(payloads.len() > 1, "too few");
             Ok(payloads.into_iter().skip(1).collect())
         }
 
-        async fn decode(&self, _: Vec<RawPayload>) -> CodecResult {
+        async fn decode(&self, _: &SerializationContext, _: Vec<RawPayload>) -> CodecResult {
             Err("no key".into())
         }
     }
@@ -432,22 +487,25 @@ mod tests {
     async fn b131_codecs_are_a_chain_that_is_undone_from_its_end() {
         let converter = DataConverter::new().codec(Letter(b'x')).codec(Letter(b'y'));
         let mut message = request(&["one", "two"]);
-        converter.encode(&mut message).await.unwrap();
+        converter.encode(&mut message, WHOSE).await.unwrap();
         assert_eq!(texts(&message), ["\"one\"xy", "\"two\"xy"]);
-        converter.decode(&mut message).await.unwrap();
+        converter.decode(&mut message, WHOSE).await.unwrap();
         assert_eq!(message, request(&["one", "two"]));
     }
 
     #[tokio::test]
     async fn b131_a_codec_that_breaks_its_contract_is_told_apart() {
         let converter = DataConverter::new().codec(Broken);
-        let error = converter.encode(&mut request(&["one", "two"])).await.unwrap_err().to_string();
+        let error = converter.encode(&mut request(&["one", "two"]), WHOSE).await.unwrap_err().to_string();
         assert_eq!(error, "the payload codec got 2 payloads to encode and returned 1: expected the same number");
-        let error = converter.encode(&mut request(&["one"])).await.unwrap_err().to_string();
+        let error = converter.encode(&mut request(&["one"]), WHOSE).await.unwrap_err().to_string();
         assert_eq!(error, "the payload codec panicked; it had 1 payloads to encode");
-        let error = converter.decode(&mut request(&["one"])).await.unwrap_err().to_string();
+        let error = converter.decode(&mut request(&["one"]), WHOSE).await.unwrap_err().to_string();
         assert_eq!(error, "the payload codec failed to decode 1 payloads: no key");
-        converter.encode(&mut request(&[])).await.expect("there is nothing to encode, and nothing is asked of it");
+        converter
+            .encode(&mut request(&[]), WHOSE)
+            .await
+            .expect("there is nothing to encode, and nothing is asked of it");
     }
 
     #[tokio::test]
@@ -456,7 +514,7 @@ mod tests {
         let failure = FailureProto { message: "outer".into(), cause: Some(Box::new(cause)), ..Default::default() };
         let mut message = RespondActivityTaskFailedRequest { failure: Some(failure), ..Default::default() };
         let converter = DataConverter::new().codec(Letter(b'x')).encode_common_attributes();
-        converter.encode(&mut message).await.unwrap();
+        converter.encode(&mut message, WHOSE).await.unwrap();
         let outer = message.failure.clone().unwrap();
         let inner = outer.cause.clone().unwrap();
         assert_eq!((outer.message.as_str(), inner.message.as_str()), ("Encoded failure", "Encoded failure"));
@@ -464,7 +522,7 @@ mod tests {
         let attributes = inner.encoded_attributes.unwrap();
         assert_eq!(attributes.data, b"{\"message\":\"inner\",\"stack_trace\":\"at x\"}x");
 
-        converter.decode(&mut message).await.unwrap();
+        converter.decode(&mut message, WHOSE).await.unwrap();
         let failure = Failure::from_proto(message.failure.clone().unwrap());
         assert_eq!(failure.to_string(), "outer: inner");
         assert_eq!(failure.root_cause().stack_trace(), "at x");
@@ -472,7 +530,7 @@ mod tests {
         // When passed on, they are not shown either, whatever this program's own failures are.
         let mut message =
             RespondActivityTaskFailedRequest { failure: Some(failure.into_proto()), ..Default::default() };
-        DataConverter::new().codec(Letter(b'x')).encode(&mut message).await.unwrap();
+        DataConverter::new().codec(Letter(b'x')).encode(&mut message, WHOSE).await.unwrap();
         assert_eq!(message.failure.unwrap(), outer);
     }
 }

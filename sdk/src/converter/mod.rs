@@ -24,6 +24,8 @@ mod arguments;
 #[cfg_attr(not(feature = "client"), allow(dead_code, reason = "codecs run where messages come and go"))]
 mod codec;
 #[cfg_attr(not(feature = "client"), allow(dead_code, reason = "codecs run where messages come and go"))]
+mod context;
+#[cfg_attr(not(feature = "client"), allow(dead_code, reason = "codecs run where messages come and go"))]
 mod data_converter;
 mod misfit;
 mod payload;
@@ -36,6 +38,7 @@ mod whole;
 pub use arguments::{PayloadReader, PayloadWriter};
 pub(crate) use arguments::{read_first, read_one};
 pub use codec::{CodecResult, PayloadCodec};
+pub use context::SerializationContext;
 pub use data_converter::DataConverter;
 pub use payload::{PayloadError, RawPayload, from_payload, to_payload};
 pub use protobuf::{Protobuf, ProtobufJson, ProtobufMessage};
@@ -46,6 +49,8 @@ pub use storage::{ExternalStorage, StorageClaim, StorageDriver, StorageResult};
 pub(crate) use codec::CodecError;
 #[cfg(feature = "codec-server")]
 pub(crate) use codec::Direction;
+#[cfg(feature = "client")]
+pub(crate) use context::{OwnerRef, Whose};
 #[cfg(feature = "worker")]
 pub(crate) use data_converter::{CodecWork, CodedPayloads};
 #[cfg(feature = "worker")]

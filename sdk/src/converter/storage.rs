@@ -349,8 +349,12 @@ impl<D: StorageDriver> AnyDriver for D {
 mod tests {
     use std::sync::Mutex;
 
-    use super::super::{CodecResult, DataConverter, PayloadCodec, from_payload, to_payload};
+    use super::super::{
+        CodecResult, DataConverter, OwnerRef, PayloadCodec, SerializationContext, Whose, from_payload, to_payload,
+    };
     use super::*;
+
+    const WHOSE: Whose<'_> = Whose { namespace: "default", owner: OwnerRef::Workflow("w") };
 
     /// Keeps payloads in memory.
     #[derive(Clone)]
@@ -393,7 +397,7 @@ mod tests {
     struct Flip;
 
     impl PayloadCodec for Flip {
-        async fn encode(&self, payloads: Vec<RawPayload>) -> CodecResult {
+        async fn encode(&self, _: &SerializationContext, payloads: Vec<RawPayload>) -> CodecResult {
             let flip = |payload: RawPayload| RawPayload {
                 metadata: [(ENCODING.to_string(), b"flipped".to_vec())].into(),
                 data: payload.to_bytes().iter().map(|byte| byte ^ 0x5a).collect(),
@@ -401,7 +405,7 @@ mod tests {
             Ok(payloads.into_iter().map(flip).collect())
         }
 
-        async fn decode(&self, payloads: Vec<RawPayload>) -> CodecResult {
+        async fn decode(&self, _: &SerializationContext, payloads: Vec<RawPayload>) -> CodecResult {
             let open = |payload: RawPayload| match payload.encoding() {
                 Some("flipped") => {
                     let bytes: Vec<u8> = payload.data.iter().map(|byte| byte ^ 0x5a).collect();
@@ -419,7 +423,7 @@ mod tests {
 
     async fn decoded(converter: &DataConverter, payload: &Payload) -> Result<String, String> {
         let mut payload = payload.clone();
-        converter.decode(&mut payload).await.map_err(|error| error.to_string())?;
+        converter.decode(&mut payload, WHOSE).await.map_err(|error| error.to_string())?;
         from_payload(&payload).map_err(|error| error.to_string())
     }
 
@@ -429,8 +433,8 @@ mod tests {
         let converter = DataConverter::new().external_storage(ExternalStorage::new(shelf.clone()).threshold(100));
         let (mut small, mut large) = (text(10), text(200));
         let size = large.encoded_len();
-        converter.encode(&mut small).await.unwrap();
-        converter.encode(&mut large).await.unwrap();
+        converter.encode(&mut small, WHOSE).await.unwrap();
+        converter.encode(&mut large, WHOSE).await.unwrap();
         assert_eq!(small, text(10));
         assert_eq!(large.metadata[ENCODING], b"json/protobuf");
         assert_eq!(large.metadata[MESSAGE_TYPE], b"temporal.api.sdk.v1.ExternalStorageReference");
@@ -464,10 +468,10 @@ mod tests {
         // One that a codec has encoded, with the codec's own payload behind it.
         let codec = DataConverter::new().codec(Flip);
         let mut encoded = reference(&today, r#"{"claimData":{"at":"1"},"driverName":"shelf"}"#);
-        codec.encode(&mut encoded).await.unwrap();
+        codec.encode(&mut encoded, WHOSE).await.unwrap();
         encoded.metadata.insert(MARKER.to_string(), b"true".to_vec());
         let mut stored = text(4);
-        codec.encode(&mut stored).await.unwrap();
+        codec.encode(&mut stored, WHOSE).await.unwrap();
         shelf.kept.lock().unwrap().push(stored.encode_to_vec());
         assert_eq!(decoded(&codec.external_storage(storage), &encoded).await.unwrap(), "xxxx");
     }
@@ -478,7 +482,7 @@ mod tests {
         let converter =
             DataConverter::new().codec(Flip).external_storage(ExternalStorage::new(shelf.clone()).threshold(0));
         let mut payload = text(3);
-        converter.encode(&mut payload).await.unwrap();
+        converter.encode(&mut payload, WHOSE).await.unwrap();
         assert!(is_reference(&payload));
         assert_eq!(Payload::decode(&*shelf.kept.lock().unwrap()[0]).unwrap().metadata[ENCODING], b"flipped");
         assert_eq!(decoded(&converter, &payload).await.unwrap(), "xxx");
@@ -496,7 +500,7 @@ mod tests {
         let converter = DataConverter::new().external_storage(storage);
         for (length, near_and_far) in [(3, (0, 0)), (30, (1, 0)), (300, (1, 1))] {
             let mut payload = text(length);
-            converter.encode(&mut payload).await.unwrap();
+            converter.encode(&mut payload, WHOSE).await.unwrap();
             assert_eq!((near.kept.lock().unwrap().len(), far.kept.lock().unwrap().len()), near_and_far);
             assert_eq!(decoded(&converter, &payload).await.unwrap().len(), length);
         }
@@ -535,7 +539,7 @@ mod tests {
             ("error", "the storage driver `broken` failed to store 1 payloads: the disk is full"),
         ] {
             let converter = DataConverter::new().external_storage(ExternalStorage::new(Broken(how)).threshold(0));
-            assert_eq!(converter.encode(&mut text(3)).await.unwrap_err().to_string(), expected);
+            assert_eq!(converter.encode(&mut text(3), WHOSE).await.unwrap_err().to_string(), expected);
         }
         let reference = Reference { claim_data: StorageClaim::new(), driver_name: "broken".into() };
         let reference = reference.into_payload(7).unwrap();

@@ -13,7 +13,7 @@ use abide_protos::temporal::api::history::v1::history_event::Attributes;
 use super::WorkflowReplayer;
 use super::outcome::{ReplayError, Replayed, RunOutcome};
 use crate::History;
-use crate::converter::DataConverter;
+use crate::converter::{OwnerRef, Whose};
 use crate::duration;
 use crate::metrics::Metrics;
 use crate::replay::{HistoryPage, Input, Output, Until, WorkflowTask, WorkflowTaskFailure};
@@ -44,7 +44,7 @@ pub(super) fn replay(replayer: &WorkflowReplayer, history: &History) -> Result<R
     });
     let (workflow_id, run_id) = (history.workflow_id().unwrap_or_default(), history.run_id().unwrap_or_default());
     let (workflow_id, run_id) = (workflow_id.to_string(), run_id.to_string());
-    let (registry, events) = (replayer.registry.clone(), decoded(&replayer.data_converter, history)?);
+    let (registry, events) = (replayer.registry.clone(), decoded(replayer, history)?);
     let recorded = RunOutcome::recorded(&events);
     let (sender, receiver) = channel();
     let code = move || {
@@ -79,7 +79,10 @@ pub(super) fn replay(replayer: &WorkflowReplayer, history: &History) -> Result<R
 
 /// Returns the decoded events. A codec may need a runtime, and the caller may be on one that it must not block. So
 /// decoding gets its own runtime, on its own thread.
-fn decoded(converter: &DataConverter, history: &History) -> Result<Vec<HistoryEvent>, ReplayError> {
+fn decoded(replayer: &WorkflowReplayer, history: &History) -> Result<Vec<HistoryEvent>, ReplayError> {
+    let converter = &replayer.data_converter;
+    let owner = OwnerRef::Workflow(history.workflow_id().unwrap_or_default());
+    let whose = Whose { namespace: &replayer.namespace, owner };
     let mut events = history.events().to_vec();
     if !converter.has_codecs() {
         return Ok(events);
@@ -89,7 +92,7 @@ fn decoded(converter: &DataConverter, history: &History) -> Result<Vec<HistoryEv
         let runtime = runtime
             .map_err(|error| format!("the async runtime for the payload codec could not be started: {error}"))?;
         for page in events.chunks_mut(PAGE_SIZE) {
-            runtime.block_on(converter.decode(page)).map_err(|error| error.to_string())?;
+            runtime.block_on(converter.decode(page, whose)).map_err(|error| error.to_string())?;
         }
         Ok(events)
     };

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use super::activity_tasks::blocking;
-use crate::converter::{CodecError, CodecWork, CodedPayloads, DataConverter};
+use crate::converter::{CodecError, CodecWork, CodedPayloads, DataConverter, Whose};
 
 /// Encodes a message in place for sending.
 ///
@@ -21,12 +21,13 @@ use crate::converter::{CodecError, CodecWork, CodedPayloads, DataConverter};
 pub(super) async fn encode_by<M: PayloadFields + Send + ?Sized>(
     converter: &DataConverter,
     message: &mut M,
+    whose: Whose<'_>,
     deadline: Instant,
 ) -> Result<(), CodecError> {
     if !converter.has_codecs() {
-        return converter.encode(message).await;
+        return converter.encode(message, whose).await;
     }
-    converter.encode_with(message, |work| by(deadline, "encode", work)).await
+    converter.encode_with(message, whose, |work| by(deadline, "encode", work)).await
 }
 
 /// Decodes a received message in place.
@@ -36,12 +37,13 @@ pub(super) async fn encode_by<M: PayloadFields + Send + ?Sized>(
 pub(super) async fn decode_by<M: PayloadFields + Send + ?Sized>(
     converter: &DataConverter,
     message: &mut M,
+    whose: Whose<'_>,
     deadline: Instant,
 ) -> Result<(), CodecError> {
     if !converter.has_codecs() {
-        return converter.decode(message).await;
+        return converter.decode(message, whose).await;
     }
-    converter.decode_with(message, |work| by(deadline, "decode", work)).await
+    converter.decode_with(message, whose, |work| by(deadline, "decode", work)).await
 }
 
 /// Runs the codecs until the deadline.

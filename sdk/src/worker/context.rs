@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use abide_protos::payload_owners::Owner;
 use abide_protos::temporal::api::common::v1::{WorkerVersionCapabilities, WorkerVersionStamp};
 use abide_protos::temporal::api::deployment::v1::WorkerDeploymentOptions;
 use abide_protos::temporal::api::enums::v1::TaskQueueKind;
@@ -17,10 +18,11 @@ use super::options::Options;
 use super::polling::Slots;
 use super::shutdown::{Phase, Phases};
 use super::tuner::SlotKind;
+use crate::activity::ActivityInfo;
 use crate::client::RpcError;
 use crate::client::rpc::Rpc;
 use crate::client::worker_commands::WorkerCommands;
-use crate::converter::DataConverter;
+use crate::converter::{DataConverter, OwnerRef, Whose};
 use crate::versioning::DeploymentVersion;
 
 /// State that all parts of a running worker share.
@@ -75,6 +77,28 @@ impl WorkerContext {
     /// Returns the converter of values and errors between this program and the server.
     pub(super) fn data_converter(&self) -> &DataConverter {
         &self.data_converter
+    }
+
+    /// Says that a message belongs to this workflow.
+    pub(super) fn of_workflow<'a>(&'a self, workflow_id: &'a str) -> Whose<'a> {
+        Whose { namespace: self.client.namespace(), owner: OwnerRef::Workflow(workflow_id) }
+    }
+
+    /// Says that a message belongs to an activity.
+    pub(super) fn of_activity<'a>(&'a self, info: &'a ActivityInfo) -> Whose<'a> {
+        let workflow_id = info.workflow_id.as_deref().unwrap_or_default();
+        let owner = OwnerRef::Activity { workflow_id, activity_id: &info.activity_id };
+        Whose { namespace: self.client.namespace(), owner }
+    }
+
+    /// Says to whom a message belongs. `Unknown` if it names its owner itself, or has none.
+    pub(super) fn of<'a>(&'a self, owner: &'a Owner) -> Whose<'a> {
+        Whose { namespace: self.client.namespace(), owner: OwnerRef::Known(owner) }
+    }
+
+    /// Says that a message belongs to a Nexus operation.
+    pub(super) fn of_nexus_operation(&self) -> Whose<'_> {
+        Whose { namespace: self.client.namespace(), owner: OwnerRef::Nexus }
     }
 
     pub(super) fn namespace(&self) -> String {

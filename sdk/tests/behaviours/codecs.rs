@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use abide::client::{QueryError, StartError};
-use abide::converter::{CodecResult, DataConverter, PayloadCodec, RawPayload};
+use abide::converter::{CodecResult, DataConverter, PayloadCodec, RawPayload, SerializationContext};
 use abide::prelude::*;
 use abide::replay::text::update_request;
 use abide::workflow::MemoUpdate;
@@ -76,7 +76,7 @@ fn fails(left: &AtomicUsize) -> bool {
 }
 
 impl PayloadCodec for Seal {
-    async fn encode(&self, payloads: Vec<RawPayload>) -> CodecResult {
+    async fn encode(&self, _: &SerializationContext, payloads: Vec<RawPayload>) -> CodecResult {
         self.calls.fetch_add(1, Ordering::SeqCst);
         if fails(&self.encode_failures) {
             return Err("the key cannot be had".into());
@@ -88,7 +88,7 @@ impl PayloadCodec for Seal {
         Ok(payloads.into_iter().map(seal).collect())
     }
 
-    async fn decode(&self, payloads: Vec<RawPayload>) -> CodecResult {
+    async fn decode(&self, _: &SerializationContext, payloads: Vec<RawPayload>) -> CodecResult {
         self.calls.fetch_add(1, Ordering::SeqCst);
         self.turns.acquire().await?.forget();
         if fails(&self.decode_failures) {
@@ -336,7 +336,7 @@ async fn b131_pages_of_history_are_decoded_too() {
         seal.decode_failures.store(1, Ordering::SeqCst);
         seal.turns.add_permits(100);
         let failed: Failed = server.request(1).await;
-        let text = "the payload codec failed to decode 2 payloads: the key cannot be had";
+        let text = "the payload codec failed to decode 1 payloads: the key cannot be had";
         assert_eq!(failed.failure.unwrap().message, text);
         server.workflow_task(late);
         let completed = opened(server.request::<Completed>(1).await);

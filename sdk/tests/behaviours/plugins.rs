@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use abide::IntoShared;
 use abide::client::{Client, Connection, RpcError};
-use abide::converter::{CodecResult, PayloadCodec, RawPayload};
+use abide::converter::{CodecResult, PayloadCodec, RawPayload, SerializationContext};
 use abide::interceptor::*;
 use abide::plugin::Plugin;
 use abide::prelude::*;
@@ -39,12 +39,12 @@ async fn workflow_of_the_plugin(_ctx: &WorkflowContext) -> Result<u32, WorkflowE
 struct Marks;
 
 impl PayloadCodec for Marks {
-    async fn encode(&self, payloads: Vec<RawPayload>) -> CodecResult {
+    async fn encode(&self, _: &SerializationContext, payloads: Vec<RawPayload>) -> CodecResult {
         let mark = |payload: RawPayload| RawPayload { data: [b"M", &payload.data[..]].concat(), ..payload };
         Ok(payloads.into_iter().map(mark).collect())
     }
 
-    async fn decode(&self, payloads: Vec<RawPayload>) -> CodecResult {
+    async fn decode(&self, _: &SerializationContext, payloads: Vec<RawPayload>) -> CodecResult {
         let unmark = |payload: RawPayload| {
             let data = payload.data.strip_prefix(b"M").ok_or("it has no mark")?.to_vec();
             Ok(RawPayload { data, ..payload })

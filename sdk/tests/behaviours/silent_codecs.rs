@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use abide::converter::{CodecResult, DataConverter, PayloadCodec, RawPayload};
+use abide::converter::{CodecResult, DataConverter, PayloadCodec, RawPayload, SerializationContext};
 use abide::prelude::*;
 use abide_protos::temporal::api::common::v1::Payloads;
 use abide_protos::temporal::api::failure::v1::Failure;
@@ -25,11 +25,11 @@ struct Silent {
 }
 
 impl PayloadCodec for Silent {
-    async fn encode(&self, payloads: Vec<RawPayload>) -> CodecResult {
+    async fn encode(&self, _: &SerializationContext, payloads: Vec<RawPayload>) -> CodecResult {
         self.answer(&self.encodes, payloads).await
     }
 
-    async fn decode(&self, payloads: Vec<RawPayload>) -> CodecResult {
+    async fn decode(&self, _: &SerializationContext, payloads: Vec<RawPayload>) -> CodecResult {
         self.answer(&self.decodes, payloads).await
     }
 }

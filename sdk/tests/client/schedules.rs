@@ -9,7 +9,7 @@ use abide::client::{
     ScheduleDescription, ScheduleError, ScheduleHandle, ScheduleInterval, ScheduleOverlapPolicy, ScheduleRange,
     ScheduleSpec, WorkflowExecutionStatus,
 };
-use abide::converter::{CodecResult, DataConverter, PayloadCodec, RawPayload};
+use abide::converter::{CodecResult, DataConverter, PayloadCodec, RawPayload, SerializationContext};
 use abide::interceptor::{
     ClientInterceptor, ClientNext, CreateScheduleInput, PatchScheduleInput, UpdateScheduleInput, async_trait,
 };
@@ -360,7 +360,7 @@ async fn schedules_are_paused_listed_and_counted() {
 struct Reversed;
 
 impl PayloadCodec for Reversed {
-    async fn encode(&self, payloads: Vec<RawPayload>) -> CodecResult {
+    async fn encode(&self, _: &SerializationContext, payloads: Vec<RawPayload>) -> CodecResult {
         let reverse = |payload: RawPayload| RawPayload {
             metadata: [("encoding".to_string(), b"binary/reversed".to_vec())].into(),
             data: payload.to_bytes().into_iter().rev().collect(),
@@ -368,7 +368,7 @@ impl PayloadCodec for Reversed {
         Ok(payloads.into_iter().map(reverse).collect())
     }
 
-    async fn decode(&self, payloads: Vec<RawPayload>) -> CodecResult {
+    async fn decode(&self, _: &SerializationContext, payloads: Vec<RawPayload>) -> CodecResult {
         let open = |payload: RawPayload| {
             let bytes: Vec<u8> = payload.data.into_iter().rev().collect();
             Ok(RawPayload::from_bytes(&bytes)?)

@@ -8,7 +8,7 @@ use abide::client::{
     ActivityDescription, ActivityExecutionStatus, ActivityFailedError, ActivityIdConflictPolicy, ActivityIdReusePolicy,
     Client, ClientOptions, PendingActivityState, RpcError, StandaloneActivityHandle, StartActivityError,
 };
-use abide::converter::{CodecResult, DataConverter, PayloadCodec, RawPayload};
+use abide::converter::{CodecResult, DataConverter, PayloadCodec, RawPayload, SerializationContext};
 use abide::interceptor::{
     ActivityResultInput, ClientInterceptor, ClientNext, StartActivityInput, StartedActivity, async_trait,
 };
@@ -310,7 +310,7 @@ async fn an_operator_pauses_resets_and_changes_a_standalone_activity() {
 struct Reversed;
 
 impl PayloadCodec for Reversed {
-    async fn encode(&self, payloads: Vec<RawPayload>) -> CodecResult {
+    async fn encode(&self, _: &SerializationContext, payloads: Vec<RawPayload>) -> CodecResult {
         let reverse = |payload: RawPayload| RawPayload {
             metadata: [("encoding".to_string(), b"binary/reversed".to_vec())].into(),
             data: payload.to_bytes().into_iter().rev().collect(),
@@ -318,7 +318,7 @@ impl PayloadCodec for Reversed {
         Ok(payloads.into_iter().map(reverse).collect())
     }
 
-    async fn decode(&self, payloads: Vec<RawPayload>) -> CodecResult {
+    async fn decode(&self, _: &SerializationContext, payloads: Vec<RawPayload>) -> CodecResult {
         let open = |payload: RawPayload| {
             let bytes: Vec<u8> = payload.data.into_iter().rev().collect();
             Ok(RawPayload::from_bytes(&bytes)?)

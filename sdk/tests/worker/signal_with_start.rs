@@ -1,7 +1,7 @@
 //! Signal-with-start from a workflow, which only a real server carries out.
 
 use abide::client::ClientOptions;
-use abide::converter::{CodecResult, DataConverter, PayloadCodec, RawPayload};
+use abide::converter::{CodecResult, DataConverter, PayloadCodec, RawPayload, SerializationContext};
 use abide::prelude::*;
 use abide::worker::Worker;
 
@@ -39,7 +39,7 @@ async fn restocks(ctx: &WorkflowContext, id: String) -> Result<(bool, bool, bool
 struct Inverted;
 
 impl PayloadCodec for Inverted {
-    async fn encode(&self, payloads: Vec<RawPayload>) -> CodecResult {
+    async fn encode(&self, _: &SerializationContext, payloads: Vec<RawPayload>) -> CodecResult {
         Ok(payloads
             .into_iter()
             .map(|payload| RawPayload {
@@ -49,7 +49,7 @@ impl PayloadCodec for Inverted {
             .collect())
     }
 
-    async fn decode(&self, payloads: Vec<RawPayload>) -> CodecResult {
+    async fn decode(&self, _: &SerializationContext, payloads: Vec<RawPayload>) -> CodecResult {
         let one = |payload: RawPayload| {
             if payload.encoding() != Some("inverted") {
                 return Err("a payload is not inverted");

@@ -1,10 +1,11 @@
 //! Payload codecs and failure converters: the data that both servers store for workflows with encoded payloads.
 
-use abide::converter::{CodecResult, DataConverter, PayloadCodec, RawPayload};
+use abide::converter::{CodecResult, DataConverter, PayloadCodec, RawPayload, SerializationContext};
 use abide::prelude::*;
 use abide::workflow::MemoUpdate;
 use abide::{FailureConverter, History, NexusError, RaisedError, WorkflowReplayer};
 use abide_protos::prost::Message as _;
+use abide_protos::temporal::api::history::v1::history_event::Attributes;
 
 use crate::arm::{Arm, Outcome, compare, until_event};
 use crate::nexus_endpoint::create_endpoint;
@@ -17,7 +18,7 @@ fn flipped(bytes: &[u8]) -> Vec<u8> {
 }
 
 impl PayloadCodec for Seal {
-    async fn encode(&self, payloads: Vec<RawPayload>) -> CodecResult {
+    async fn encode(&self, _: &SerializationContext, payloads: Vec<RawPayload>) -> CodecResult {
         let seal = |payload: RawPayload| RawPayload {
             metadata: [("encoding".to_string(), b"binary/sealed".to_vec())].into(),
             data: flipped(&payload.to_bytes()),
@@ -25,7 +26,7 @@ impl PayloadCodec for Seal {
         Ok(payloads.into_iter().map(seal).collect())
     }
 
-    async fn decode(&self, payloads: Vec<RawPayload>) -> CodecResult {
+    async fn decode(&self, _: &SerializationContext, payloads: Vec<RawPayload>) -> CodecResult {
         let open = |payload: RawPayload| match payload.encoding() {
             Some("binary/sealed") => Ok(RawPayload::from_bytes(&flipped(&payload.data))?),
             _ => Err(format!("expected a sealed payload, found {:?}", payload.encoding()).into()),
@@ -36,6 +37,78 @@ impl PayloadCodec for Seal {
 
 fn sealing() -> DataConverter {
     DataConverter::new().codec(Seal).encode_common_attributes()
+}
+
+/// Has a key for each workflow, and refuses the payloads of others.
+struct Bound;
+
+impl Bound {
+    /// The key comes first, so that a wrong one is noticed. It leaves out the number that each run of a test puts into its
+    /// ids, because the histories of two servers are compared.
+    fn sealed(context: &SerializationContext, bytes: &[u8]) -> Vec<u8> {
+        let key = context.workflow_id().expect("in this test, all payloads belong to a workflow");
+        key.bytes()
+            .filter(|byte| !byte.is_ascii_digit())
+            .chain([0])
+            .chain(bytes.iter().map(|byte| byte ^ 0x5a))
+            .collect()
+    }
+}
+
+impl PayloadCodec for Bound {
+    async fn encode(&self, context: &SerializationContext, payloads: Vec<RawPayload>) -> CodecResult {
+        let seal = |payload: RawPayload| RawPayload {
+            metadata: [("encoding".to_string(), b"binary/bound".to_vec())].into(),
+            data: Self::sealed(context, &payload.to_bytes()),
+        };
+        Ok(payloads.into_iter().map(seal).collect())
+    }
+
+    async fn decode(&self, context: &SerializationContext, payloads: Vec<RawPayload>) -> CodecResult {
+        let open = |payload: RawPayload| {
+            let data =
+                payload.data.strip_prefix(&*Self::sealed(context, &[])).ok_or("it has another workflow's key")?;
+            Ok(RawPayload::from_bytes(&flipped(data))?)
+        };
+        payloads.into_iter().map(open).collect()
+    }
+}
+
+fn bound() -> DataConverter {
+    DataConverter::new().codec(Bound).encode_common_attributes()
+}
+
+#[tokio::test]
+async fn b131_a_payload_that_is_copied_into_another_workflow_is_refused() -> Outcome {
+    compare("copied", |arm| async move {
+        let client = client(&arm, bound()).await?;
+        let worker = Worker::builder(&client, arm.queue()).workflow(passes_on).build()?;
+        let body = async {
+            let start = client.start(passes_on, "secret".into()).id(arm.id()).task_queue(arm.queue());
+            let handle = start.await?;
+            assert_eq!(handle.result().await?, "secret");
+            let history = handle.fetch_history().await?;
+            let Some(Attributes::WorkflowExecutionStartedEventAttributes(started)) = &history.events()[0].attributes
+            else {
+                return Err("expected the start of a workflow as event 1".into());
+            };
+            let input = started.input.clone().unwrap_or_default().payloads.remove(0);
+            let copied = RawPayload { metadata: input.metadata.into_iter().collect(), data: input.data };
+            let plain = abide::WorkflowType::<fn(RawPayload) -> RawPayload>::new("passes_on");
+            let start = arm.client.start(plain, copied).id(format!("{}-copy", arm.id())).task_queue(arm.queue());
+            let copy = start.await?;
+            until_event(&copy, "EVENT_TYPE_WORKFLOW_TASK_FAILED", 1).await?;
+            copy.terminate().await?;
+            Ok::<_, Box<dyn std::error::Error>>(vec![history])
+        };
+        Box::pin(worker.run_until(body)).await?
+    })
+    .await
+}
+
+#[workflow]
+async fn passes_on(_: &WorkflowContext, text: String) -> Result<String, WorkflowError> {
+    Ok(text)
 }
 
 pub(crate) async fn client(arm: &Arm, converter: DataConverter) -> Result<Client, Box<dyn std::error::Error>> {
@@ -167,9 +240,19 @@ pub(crate) fn unreadable(history: &History) -> String {
 
 #[tokio::test]
 async fn b131_a_server_stores_nothing_that_was_not_encoded() -> Outcome {
+    every_payload("codecs", sealing).await
+}
+
+#[tokio::test]
+async fn b131_each_side_of_every_payload_sees_the_same_workflow() -> Outcome {
+    every_payload("bound-codecs", bound).await
+}
+
+/// Sends a payload of every kind, and reads it on the other side.
+async fn every_payload(name: &str, converter: fn() -> DataConverter) -> Outcome {
     for cached in [1000, 0] {
-        compare("codecs", move |arm| async move {
-            let histories = vault(&arm, &sealing(), cached).await?;
+        compare(name, move |arm| async move {
+            let histories = vault(&arm, &converter(), cached).await?;
             for history in &histories {
                 assert!(!is_told(history), "{history}");
                 unreadable(history);

@@ -4,7 +4,9 @@ use std::fmt::Debug;
 
 use abide::activity::{ActivityContext, ActivityInfo, ActivityOutbound, ActivityRegistry};
 use abide::client::TlsOptions;
-use abide::converter::{CodecResult, DataConverter, PayloadCodec, PayloadWriter, RawArguments, RawPayload, to_payload};
+use abide::converter::{
+    CodecResult, DataConverter, PayloadCodec, PayloadWriter, RawArguments, RawPayload, SerializationContext, to_payload,
+};
 use abide::prelude::*;
 use abide::replay::{
     HistoryPage, Input, LocalActivityResolution, LocalActivityResult, LocalActivityTask, Output, WorkflowTask,
@@ -49,11 +51,11 @@ pub(crate) fn hides(value: &(impl Debug + ?Sized)) {
 struct Sealing(#[expect(dead_code, reason = "only whether it is shown matters")] String);
 
 impl PayloadCodec for Sealing {
-    async fn encode(&self, payloads: Vec<RawPayload>) -> CodecResult {
+    async fn encode(&self, _: &SerializationContext, payloads: Vec<RawPayload>) -> CodecResult {
         Ok(payloads)
     }
 
-    async fn decode(&self, payloads: Vec<RawPayload>) -> CodecResult {
+    async fn decode(&self, _: &SerializationContext, payloads: Vec<RawPayload>) -> CodecResult {
         Ok(payloads)
     }
 }

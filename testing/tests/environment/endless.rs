@@ -4,7 +4,7 @@ use std::future::{IntoFuture, pending};
 use std::panic::AssertUnwindSafe;
 use std::sync::Mutex;
 
-use abide::converter::{CodecResult, DataConverter, PayloadCodec, RawPayload};
+use abide::converter::{CodecResult, DataConverter, PayloadCodec, RawPayload, SerializationContext};
 use abide::prelude::*;
 use abide::{FailureConverter, RaisedError};
 use abide_testing::{TestWorker, TestWorkflowEnvironment};
@@ -125,13 +125,13 @@ fn reversed(bytes: impl AsRef<[u8]>) -> Vec<u8> {
 }
 
 impl PayloadCodec for Reversed {
-    async fn encode(&self, payloads: Vec<RawPayload>) -> CodecResult {
+    async fn encode(&self, _: &SerializationContext, payloads: Vec<RawPayload>) -> CodecResult {
         let encoding = || [("encoding".to_string(), b"binary/reversed".to_vec())].into();
         let encoded = |payload: RawPayload| RawPayload { metadata: encoding(), data: reversed(payload.to_bytes()) };
         Ok(payloads.into_iter().map(encoded).collect())
     }
 
-    async fn decode(&self, payloads: Vec<RawPayload>) -> CodecResult {
+    async fn decode(&self, _: &SerializationContext, payloads: Vec<RawPayload>) -> CodecResult {
         payloads.into_iter().map(|payload| Ok(RawPayload::from_bytes(&reversed(&payload.data))?)).collect()
     }
 }

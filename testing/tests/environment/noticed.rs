@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use abide::SearchAttributeKey;
-use abide::converter::{CodecResult, DataConverter, PayloadCodec, RawPayload};
+use abide::converter::{CodecResult, DataConverter, PayloadCodec, RawPayload, SerializationContext};
 use abide::prelude::*;
 use abide_testing::TestWorkflowEnvironment;
 use futures_util::FutureExt as _;
@@ -117,11 +117,11 @@ async fn an_activity_that_blocks_the_async_runtime_is_named() -> Outcome {
 struct Slow(AtomicBool);
 
 impl PayloadCodec for Slow {
-    async fn encode(&self, payloads: Vec<RawPayload>) -> CodecResult {
+    async fn encode(&self, _: &SerializationContext, payloads: Vec<RawPayload>) -> CodecResult {
         Ok(payloads)
     }
 
-    async fn decode(&self, payloads: Vec<RawPayload>) -> CodecResult {
+    async fn decode(&self, _: &SerializationContext, payloads: Vec<RawPayload>) -> CodecResult {
         if !self.0.swap(true, Ordering::Relaxed) {
             block();
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use abide::converter::{CodecResult, PayloadCodec, RawPayload};
+use abide::converter::{CodecResult, PayloadCodec, RawPayload, SerializationContext};
 use abide::interceptor::{
     ActivityInterceptor, ActivityNext, ExecuteActivityInput, ExecuteWorkflowInput, WorkflowInterceptor, WorkflowNext,
     async_trait,
@@ -35,11 +35,11 @@ fn reversed(payloads: Vec<RawPayload>) -> CodecResult {
 }
 
 impl PayloadCodec for Reversed {
-    async fn encode(&self, payloads: Vec<RawPayload>) -> CodecResult {
+    async fn encode(&self, _: &SerializationContext, payloads: Vec<RawPayload>) -> CodecResult {
         reversed(payloads)
     }
 
-    async fn decode(&self, payloads: Vec<RawPayload>) -> CodecResult {
+    async fn decode(&self, _: &SerializationContext, payloads: Vec<RawPayload>) -> CodecResult {
         reversed(payloads)
     }
 }

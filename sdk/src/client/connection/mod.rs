@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use abide_protos::payload_fields::PayloadFields;
+use abide_protos::payload_owners::Owner;
 use abide_protos::prost::bytes::Bytes;
 use abide_protos::temporal::api::workflowservice::v1::GetSystemInfoRequest;
 use abide_protos::temporal::api::workflowservice::v1::get_system_info_response::Capabilities;
@@ -41,7 +42,7 @@ use super::retry::{Backoff, RetrySchedule};
 use super::rpc::{EncodedCodec, Rpc};
 use super::rpc_error::RpcError;
 use super::worker_commands::WorkerCommands;
-use crate::converter::DataConverter;
+use crate::converter::{DataConverter, OwnerRef, Whose};
 use crate::duration::measured_text;
 use crate::interceptor::client::ClientInterceptor;
 use crate::metrics::Metrics;
@@ -308,26 +309,41 @@ impl Connection {
     /// answer.
     pub(crate) async fn call_coded<R: Rpc>(&self, mut request: R) -> Result<R::Response, RpcError> {
         self.encode(&mut request).await?;
+        let owner = self.owner_of(&request);
         // Boxed, because the caller's future would otherwise contain the request twice.
         let answered = Box::pin(self.call(request)).await;
-        self.decoded(R::NAME, answered).await
+        self.decoded(R::NAME, &owner, answered).await
     }
 
     /// Encodes a request in place for sending.
     pub(crate) async fn encode<R: Rpc>(&self, request: &mut R) -> Result<(), RpcError> {
-        self.data_converter().encode(request).await.map_err(|error| RpcError::codec(R::NAME, &error))
+        let owner = self.owner_of(request);
+        self.data_converter()
+            .encode(request, self.whose(&owner))
+            .await
+            .map_err(|error| RpcError::codec(R::NAME, &error))
     }
 
-    /// Decodes the server's answer, including an error.
+    /// Returns the owner of the payloads of a request and its answer, if a codec may ask for it.
+    pub(crate) fn owner_of<R: Rpc>(&self, request: &R) -> Owner {
+        if self.data_converter().has_codecs() { request.owner().unwrap_or_default() } else { Owner::Unknown }
+    }
+
+    fn whose<'a>(&'a self, owner: &'a Owner) -> Whose<'a> {
+        Whose { namespace: self.namespace(), owner: OwnerRef::Known(owner) }
+    }
+
+    /// Decodes the server's answer, including an error. `owner` is the request's.
     pub(crate) async fn decoded<M: PayloadFields + Send>(
         &self,
         rpc: &'static str,
+        owner: &Owner,
         answered: Result<M, RpcError>,
     ) -> Result<M, RpcError> {
-        let converter = self.data_converter();
+        let (converter, whose) = (self.data_converter(), self.whose(owner));
         let decoded = match answered {
-            Ok(mut message) => converter.decode_all(&mut message).await.map(|()| Ok(message)),
-            Err(mut error) => error.decode_details(converter).await.map(|()| Err(error)),
+            Ok(mut message) => converter.decode_all(&mut message, whose).await.map(|()| Ok(message)),
+            Err(mut error) => error.decode_details(converter, whose).await.map(|()| Err(error)),
         };
         decoded.unwrap_or_else(|error| Err(RpcError::codec(rpc, &error)))
     }

@@ -170,9 +170,10 @@ impl Call for ActivityResultCall {
     async fn send(self, connection: &Connection) -> Result<Option<Payloads>, ActivityFailedError> {
         let activity_id = self.0.activity_id.clone();
         // An answer without an outcome is a long poll that ended before the activity.
+        let owner = connection.owner_of(&self.0);
         let closed = long_wait(connection, self.0, |_, response| response.outcome.is_some().then_some(response));
         let closed: Result<PollActivityExecutionResponse, RpcError> =
-            connection.decoded(PollActivityExecutionRequest::NAME, closed.await).await;
+            connection.decoded(PollActivityExecutionRequest::NAME, &owner, closed.await).await;
         match closed {
             Ok(response) => outcome(response.outcome.unwrap_or_default()),
             Err(error) => Err(ActivityFailedError::from_rpc(activity_id, error)),

@@ -167,9 +167,10 @@ impl Call for NexusOperationResultCall {
     async fn send(self, connection: &Connection) -> Result<Option<Payload>, NexusOperationFailedError> {
         let operation_id = self.0.operation_id.clone();
         // An answer without an outcome is a long poll that ended before the operation.
+        let owner = connection.owner_of(&self.0);
         let closed = long_wait(connection, self.0, |_, response| response.outcome.is_some().then_some(response));
         let closed: Result<PollNexusOperationExecutionResponse, RpcError> =
-            connection.decoded(PollNexusOperationExecutionRequest::NAME, closed.await).await;
+            connection.decoded(PollNexusOperationExecutionRequest::NAME, &owner, closed.await).await;
         match closed {
             Ok(response) => outcome(response.outcome),
             Err(error) => Err(NexusOperationFailedError::from_rpc(operation_id, error)),

@@ -10,6 +10,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use abide_protos::payload_owners::Owner;
 use abide_protos::temporal::api::common::v1::{Payload, Payloads};
 use abide_protos::temporal::api::workflowservice::v1::{
     RecordActivityTaskHeartbeatRequest, RecordActivityTaskHeartbeatResponse,
@@ -20,6 +21,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::outcome::{CODEC_ERROR, size};
+use crate::activity::ActivityInfo;
 use crate::activity::{ActivityCancelReason, ActivityCancellation};
 use crate::client::RpcError;
 use crate::converter::CodecError;
@@ -292,6 +294,18 @@ fn cancel_reason(response: &RecordActivityTaskHeartbeatResponse) -> Option<Activ
 pub(crate) struct ServerTarget {
     pub(crate) shared: Arc<WorkerContext>,
     pub(crate) task_token: Vec<u8>,
+    /// The activity, if a codec may ask for it.
+    pub(crate) owner: Owner,
+}
+
+impl ServerTarget {
+    pub(crate) fn new(shared: &Arc<WorkerContext>, info: &ActivityInfo) -> Self {
+        let owner = match shared.data_converter().has_codecs() {
+            true => Owner::activity(info.workflow_id.as_deref().unwrap_or_default(), &info.activity_id),
+            false => Owner::Unknown,
+        };
+        Self { shared: Arc::clone(shared), task_token: info.task_token.clone(), owner }
+    }
 }
 
 impl HeartbeatTarget for ServerTarget {
@@ -307,7 +321,7 @@ impl HeartbeatTarget for ServerTarget {
     }
 
     async fn encode(&self, mut details: Vec<Payload>) -> Result<Vec<Payload>, CodecError> {
-        self.shared.data_converter().encode(details.as_mut_slice()).await.map(|()| details)
+        self.shared.data_converter().encode(details.as_mut_slice(), self.shared.of(&self.owner)).await.map(|()| details)
     }
 
     fn is_plain(&self) -> bool {

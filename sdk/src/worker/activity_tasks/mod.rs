@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use abide_protos::payload_owners::Owner;
 use abide_protos::temporal::api::common::v1::{Payload, Payloads};
 use abide_protos::temporal::api::failure::v1::{ApplicationFailureInfo, Failure as FailureProto, failure::FailureInfo};
 use abide_protos::temporal::api::taskqueue::v1::TaskQueueMetadata;
@@ -157,9 +158,9 @@ impl ActivityWorker {
         let began = Instant::now();
         let converter = self.shared.data_converter();
         let deadline = began + timeout_of(&task).unwrap_or(NO_DEADLINE).min(LONGEST_TIMEOUT);
-        let decoded = decode_by(converter, &mut task, deadline).await;
-        let target = ServerTarget { shared: Arc::clone(&self.shared), task_token: task.task_token.clone() };
+        let decoded = decode_by(converter, &mut task, self.shared.of(&Owner::Unknown), deadline).await;
         let (info, input, earlier) = unpack(task, &self.shared.task_queue);
+        let target = ServerTarget::new(&self.shared, &info);
         let options = &self.shared.options;
         let interval = throttle_interval(
             info.heartbeat_timeout,
@@ -199,13 +200,14 @@ impl ActivityWorker {
             report_failure(context.info(), failure);
         }
         let limit = self.shared.limits.blob;
-        let (outcome, refused) = encoded(outcome, converter, limit, deadline, context.info()).await;
+        let whose = self.shared.of_activity(context.info());
+        let (outcome, refused) = encoded(outcome, converter, limit, deadline, context.info(), whose).await;
         if let Some(failure) = refused {
             report_failure(context.info(), &failure);
         }
         self.count(context.info(), &outcome, taken);
         let latest = match heartbeats.end() {
-            Some(details) => encoded_details(details, converter, limit, deadline, context.info()).await,
+            Some(details) => encoded_details(details, converter, limit, deadline, context.info(), whose).await,
             None => None,
         };
         self.answer(context.info(), outcome, latest, &heartbeats, deadline).await;
@@ -297,7 +299,7 @@ impl ActivityWorker {
     ) {
         let task_token = info.task_token.clone();
         let answered = match outcome {
-            AttemptEnd::Completed(result) => self.complete(task_token, result, latest_heartbeat, deadline).await,
+            AttemptEnd::Completed(result) => self.complete(info, result, latest_heartbeat, deadline).await,
             AttemptEnd::Failed(failure) => {
                 if !self.shared.client.capabilities().activity_failure_include_heartbeat {
                     flush(heartbeats, deadline, info).await;
@@ -347,13 +349,13 @@ impl ActivityWorker {
     #[expect(deprecated, reason = "the build id of a worker without a deployment has no other field")]
     async fn complete(
         &self,
-        task_token: Vec<u8>,
+        info: &ActivityInfo,
         result: Payload,
         latest_heartbeat: Option<Vec<Payload>>,
         deadline: Instant,
     ) -> Result<(), RpcError> {
         let request = RespondActivityTaskCompletedRequest {
-            task_token: task_token.clone(),
+            task_token: info.task_token.clone(),
             result: Some(Payloads { payloads: vec![result] }),
             identity: self.shared.identity.clone(),
             namespace: self.shared.namespace(),
@@ -366,8 +368,9 @@ impl ActivityWorker {
                 // A failure that can be read is better than an attempt that times out without a reason.
                 let text = format!("the server did not accept the activity's result: {error}");
                 let failure = failure("ResultRefused", &text);
-                let failure = encoded_failure(failure, self.shared.data_converter(), deadline).await;
-                self.fail(task_token, *failure, latest_heartbeat, deadline).await
+                let whose = self.shared.of_activity(info);
+                let failure = encoded_failure(failure, self.shared.data_converter(), whose, deadline).await;
+                self.fail(info.task_token.clone(), *failure, latest_heartbeat, deadline).await
             }
             answered => answered,
         }
@@ -629,7 +632,8 @@ impl TaskSource for ActivityTaskSource {
         let shared = &self.worker.shared;
         let text = format!("the task cannot be decoded: {error}");
         let deadline = Instant::now() + FLUSH_AT_LEAST;
-        let failure = encoded_failure(failure("UnreadableTask", &text), shared.data_converter(), deadline).await;
+        let (failure, whose) = (failure("UnreadableTask", &text), shared.of(&Owner::Unknown));
+        let failure = encoded_failure(failure, shared.data_converter(), whose, deadline).await;
         let request = RespondActivityTaskFailedRequest {
             task_token,
             failure: Some(*failure),

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::{AttemptEnd, failure};
 use crate::activity::ActivityInfo;
-use crate::converter::DataConverter;
+use crate::converter::{DataConverter, Whose};
 use crate::failure::{application_failure, shell};
 use crate::worker::coding::encode_by;
 use crate::worker::limits::{Excess, Limit};
@@ -44,13 +44,14 @@ pub(crate) async fn encoded(
     limit: Limit,
     deadline: Instant,
     info: &ActivityInfo,
+    whose: Whose<'_>,
 ) -> (AttemptEnd, Option<Box<FailureProto>>) {
     let reported = match &outcome {
         AttemptEnd::Failed(failure) => Some(failure.clone()),
         AttemptEnd::Completed(_) | AttemptEnd::Cancelled(_) | AttemptEnd::Silent { .. } => None,
     };
     let mut outcome = outcome;
-    let refused = match encode_by(converter, &mut outcome, deadline).await {
+    let refused = match encode_by(converter, &mut outcome, whose, deadline).await {
         // The failure's plain message may be what the codec was to hide.
         Err(error) => instead(reported.as_deref(), CODEC_ERROR, &error.to_string()),
         Ok(()) => match too_large(&outcome, limit, info) {
@@ -59,14 +60,14 @@ pub(crate) async fn encoded(
                 let message = reported.as_ref().map_or_else(String::new, |failure| failure.message.clone());
                 let told = instead(reported.as_deref(), TOO_LARGE, &with_message(&text, &message));
                 let mut coded = told.clone();
-                if encode_by(converter, &mut *coded, deadline).await.is_ok() {
+                if encode_by(converter, &mut *coded, whose, deadline).await.is_ok() {
                     return (AttemptEnd::Failed(coded), Some(told));
                 }
                 instead(reported.as_deref(), TOO_LARGE, &text)
             }
         },
     };
-    (AttemptEnd::Failed(encoded_failure(refused.clone(), converter, deadline).await), Some(refused))
+    (AttemptEnd::Failed(encoded_failure(refused.clone(), converter, whose, deadline).await), Some(refused))
 }
 
 /// Returns the failure that replaces an outcome. If the outcome was a failure, it is retried under the same conditions.
@@ -85,12 +86,13 @@ fn with_message(text: &str, message: &str) -> String {
 pub(crate) async fn encoded_failure(
     failure: Box<FailureProto>,
     converter: &DataConverter,
+    whose: Whose<'_>,
     deadline: Instant,
 ) -> Box<FailureProto> {
     let mut encoded = failure.clone();
     // The reason for the failure may be that the deadline has passed.
     let deadline = deadline.max(Instant::now() + AT_LEAST);
-    match encode_by(converter, &mut *encoded, deadline).await {
+    match encode_by(converter, &mut *encoded, whose, deadline).await {
         Ok(()) => encoded,
         Err(_) => failure,
     }
@@ -103,8 +105,10 @@ pub(crate) async fn encoded_details(
     limit: Limit,
     deadline: Instant,
     info: &ActivityInfo,
+    whose: Whose<'_>,
 ) -> Option<Vec<Payload>> {
-    let encoded = encode_by(converter, details.as_mut_slice(), deadline).await.map_err(|error| error.to_string());
+    let encoded =
+        encode_by(converter, details.as_mut_slice(), whose, deadline).await.map_err(|error| error.to_string());
     let text = match encoded.map(|()| limit.check(size(&details), || "the last heartbeat's details have".to_string())) {
         Ok(Some(Excess::Error(text))) | Err(text) => text,
         Ok(_) => return Some(details),

@@ -82,7 +82,8 @@ impl NexusWorker {
         let time = request::time_of(&task);
         let limit = *time.as_ref().unwrap_or(&None);
         let deadline = began + limit.unwrap_or(NO_DEADLINE).min(NO_DEADLINE);
-        let decoded = decode_by(self.shared.data_converter(), &mut task, deadline).await;
+        let decoded =
+            decode_by(self.shared.data_converter(), &mut task, self.shared.of_nexus_operation(), deadline).await;
         let respond = Respond::to(&task);
         let Incoming { info, scheduled, called } =
             Incoming::of(task, &self.shared, limit.and_then(|limit| arrived.checked_add(limit)));
@@ -200,7 +201,8 @@ impl NexusWorker {
     async fn encoded(&self, mut answer: Answer, info: &NexusInfo, deadline: Instant) -> Answer {
         let deadline = deadline.max(Instant::now() + ANSWER_AT_LEAST);
         let converter = self.shared.data_converter();
-        let text = match encode_by(converter, &mut answer, deadline).await {
+        let whose = self.shared.of_nexus_operation();
+        let text = match encode_by(converter, &mut answer, whose, deadline).await {
             Err(error) => Some(error.to_string()),
             Ok(()) => answer.too_large(self.shared.limits.blob, info),
         };
@@ -209,7 +211,7 @@ impl NexusWorker {
         report(info, &told);
         // It contains no payloads of users, so it is sent as it is if the codec fails again.
         let mut coded = told.clone();
-        match encode_by(converter, &mut coded, deadline).await {
+        match encode_by(converter, &mut coded, whose, deadline).await {
             Ok(()) => coded,
             Err(_) => told,
         }

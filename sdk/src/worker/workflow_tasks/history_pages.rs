@@ -79,7 +79,8 @@ impl WorkflowWorker {
             let answered = self.shared.call_within(request, time_left(ticket)).await;
             let mut response = answered.map_err(NoPage::NotFetched)?;
             let deadline = Instant::now() + time_left(ticket);
-            let decoded = decode_by(self.shared.data_converter(), &mut response, deadline).await;
+            let whose = self.shared.of_workflow(&ticket.workflow_id);
+            let decoded = decode_by(self.shared.data_converter(), &mut response, whose, deadline).await;
             decoded.map_err(NoPage::NotDecoded)?;
             let mut events = response.history.map(|history| history.events).unwrap_or_default();
             next_page_token = response.next_page_token;

@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, SystemTime};
 
+use abide_protos::payload_owners::Owner;
 use abide_protos::temporal::api::enums::v1::{EventType, TaskQueueKind};
 use abide_protos::temporal::api::history::v1::{HistoryEvent, history_event};
 use abide_protos::temporal::api::taskqueue::v1::TaskQueue;
@@ -177,7 +178,9 @@ impl WorkflowWorker {
 
     async fn decode_and_accept(&self, mut response: PollWorkflowTaskQueueResponse, slot: Slot, received: Instant) {
         let timeout = response.history.as_ref().map_or(DEFAULT_TASK_TIMEOUT, |history| task_timeout(&history.events));
-        let decoded = decode_by(self.shared.data_converter(), &mut response, received + timeout).await;
+        // The task names its workflow itself.
+        let whose = self.shared.of(&Owner::Unknown);
+        let decoded = decode_by(self.shared.data_converter(), &mut response, whose, received + timeout).await;
         let (ticket, task) = unpack(response, slot, received);
         match decoded {
             Ok(()) => self.lanes().send_task(ticket, task),

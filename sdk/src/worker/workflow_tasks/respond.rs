@@ -52,7 +52,8 @@ impl WorkflowWorker {
         let statements = refused::statements(&completion);
         let mut request = self.completion_request(&ticket, *completion);
         let deadline = Instant::now() + time_left(&ticket);
-        if let Err(error) = encode_by(self.shared.data_converter(), &mut request, deadline).await {
+        let whose = self.shared.of_workflow(&ticket.workflow_id);
+        if let Err(error) = encode_by(self.shared.data_converter(), &mut request, whose, deadline).await {
             self.evict(&ticket);
             let cause = WorkflowTaskFailedCause::WorkflowWorkerUnhandledFailure;
             return self.fail_with(&ticket, request.task_token, cause, &error.to_string()).await;
@@ -177,7 +178,8 @@ impl WorkflowWorker {
     pub(crate) async fn answer_query(&self, ticket: &Ticket, mut answer: WorkflowQueryResult) {
         self.task_ended(ticket);
         let deadline = Instant::now() + time_left(ticket);
-        if let Err(error) = encode_by(self.shared.data_converter(), &mut answer, deadline).await {
+        let whose = self.shared.of_workflow(&ticket.workflow_id);
+        if let Err(error) = encode_by(self.shared.data_converter(), &mut answer, whose, deadline).await {
             let (workflow_id, run_id) = (&ticket.workflow_id, &ticket.run_id);
             tracing::warn!(workflow_id, run_id, "a query's answer could not be encoded: {error}");
             answer = failed_query(error.to_string());
@@ -327,7 +329,8 @@ impl WorkflowWorker {
     async fn send_failure(&self, ticket: &Ticket, task_token: Vec<u8>, failure: WorkflowTaskFailure) {
         let (cause, failure) = (failure.cause as i32, Box::new(failure.failure));
         let deadline = Instant::now() + time_left(ticket);
-        let failure = encoded_failure(failure, self.shared.data_converter(), deadline).await;
+        let whose = self.shared.of_workflow(&ticket.workflow_id);
+        let failure = encoded_failure(failure, self.shared.data_converter(), whose, deadline).await;
         let request = self.failure_request(task_token, cause, *failure);
         if let Err(error) = self.shared.call_within(request, time_left(ticket)).await {
             let (workflow_id, run_id) = (&ticket.workflow_id, &ticket.run_id);

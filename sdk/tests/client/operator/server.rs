@@ -3,7 +3,7 @@
 use abide::SearchAttributeKey;
 use abide::client::operator::{HealthStatus, NamespaceState, NexusEndpointTarget};
 use abide::client::{Client, ClientOptions};
-use abide::converter::{CodecResult, DataConverter, PayloadCodec, RawPayload};
+use abide::converter::{CodecResult, DataConverter, PayloadCodec, RawPayload, SerializationContext};
 use abide::{days, mins};
 
 use crate::{client, unique, until};
@@ -43,13 +43,13 @@ async fn the_server_says_what_it_is() {
 struct Mirror;
 
 impl PayloadCodec for Mirror {
-    async fn encode(&self, mut payloads: Vec<RawPayload>) -> CodecResult {
+    async fn encode(&self, _: &SerializationContext, mut payloads: Vec<RawPayload>) -> CodecResult {
         payloads.iter_mut().for_each(|payload| payload.data.reverse());
         Ok(payloads)
     }
 
-    async fn decode(&self, payloads: Vec<RawPayload>) -> CodecResult {
-        self.encode(payloads).await
+    async fn decode(&self, context: &SerializationContext, payloads: Vec<RawPayload>) -> CodecResult {
+        self.encode(context, payloads).await
     }
 }
 
