@@ -89,8 +89,7 @@ fn context() -> WorkflowContext {
         waker,
         Default::default(),
         Default::default(),
-        None,
-        None,
+        (None, None),
     ))
 }
 

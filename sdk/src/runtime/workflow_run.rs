@@ -624,6 +624,6 @@ fn new_shared(options: &RunOptions, ready: &Arc<ReadyQueue>, registry: &Workflow
     let machines = StateMachines::new(Flags::new(options.sdk_metadata));
     let (task_queue, converter) = (options.task_queue.clone(), options.data_converter.clone());
     let (metrics, interceptors) = (options.metrics.clone(), registry.interceptors().cloned());
-    let patch_activation = registry.patch_activation().cloned();
-    RunState::new(machines, task_queue, ready.spawn_waker(), converter, metrics, interceptors, patch_activation)
+    let hooks = (interceptors, registry.patch_activation().cloned());
+    RunState::new(machines, task_queue, ready.spawn_waker(), converter, metrics, hooks)
 }

@@ -18,6 +18,11 @@ pub(super) struct FatalHook {
 }
 
 impl FatalHook {
+    /// Tells the error of an end, if it is one.
+    pub(super) fn told<T>(&self, ended: Result<T, WorkerError>) -> Result<T, WorkerError> {
+        ended.inspect_err(|error| self.tell(error))
+    }
+
     /// Tells the error, unless one was told before.
     pub(super) fn tell(&self, error: &WorkerError) {
         let Some(hook) = &self.hook else { return };

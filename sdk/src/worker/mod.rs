@@ -120,7 +120,8 @@ impl Worker {
     /// Returns an error if the namespace does not exist, if the server cannot be reached at the start, or if the server
     /// refuses polls (missing permission, unknown namespace) for a minute.
     pub async fn run(self) -> Result<(), WorkerError> {
-        self.work_or_tell(std::future::pending::<()>()).await.map(drop)
+        let hook = self.options.fatal_hook.clone();
+        hook.told(self.work(std::future::pending::<()>()).await).map(drop)
     }
 
     /// Runs until a future completes, then shuts down and returns the future's output. A client's call is taken as it is:
@@ -130,24 +131,19 @@ impl Worker {
     /// Like [`run`](Self::run); also returns an error if the worker is shut down before the future completes.
     pub async fn run_until<F: IntoFuture>(self, future: F) -> Result<F::Output, WorkerError> {
         // Boxed, because it is a part of the caller's future, which would be large.
-        let running = Box::pin(async move { self.work_or_tell(future.into_future()).await });
+        let running = Box::pin(async move {
+            let hook = self.options.fatal_hook.clone();
+            hook.told(self.work(future.into_future()).await)
+        });
         let value = running.await?;
         value
             .ok_or_else(|| WorkerError::new("the worker was shut down before the future given to `run_until` was done"))
     }
 
-    /// Like [`work`](Self::work); an error that nobody was told is told to the hook.
-    async fn work_or_tell<T>(self, until: impl Future<Output = T>) -> Result<Option<T>, WorkerError> {
-        let hook = self.options.fatal_hook.clone();
-        let worked = self.work(until).await;
-        if let Err(error) = &worked {
-            hook.tell(error);
-        }
-        worked
-    }
-
     /// Works until the future completes (`Some`) or the worker is shut down (`None`).
     async fn work<T>(mut self, until: impl Future<Output = T>) -> Result<Option<T>, WorkerError> {
+        // Boxed, because it is a part of several futures here and may be large.
+        let until = Box::pin(until);
         // First, so that the own queue is served when this worker tells its name.
         let mut others = Vec::new();
         for other in std::mem::take(&mut self.others) {

@@ -108,8 +108,7 @@ impl RunState {
         spawn_waker: Waker,
         data_converter: DataConverter,
         metrics: Metrics,
-        interceptors: Option<Interceptors>,
-        patch_activation: Option<PatchActivation>,
+        (interceptors, patch_activation): (Option<Interceptors>, Option<PatchActivation>),
     ) -> Rc<Self> {
         let root_scope = Scope::root();
         Rc::new(Self {
