@@ -6,10 +6,12 @@ use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 
+use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
 use futures_util::FutureExt as _;
 
 use super::{RawPayload, SerializationContext};
 use crate::bounded_text::message;
+use crate::failure::{ApplicationFailure, application_failure};
 
 /// A codec's result: as many payloads as it was given, or an error.
 pub type CodecResult = Result<Vec<RawPayload>, Box<dyn Error + Send + Sync>>;
@@ -25,7 +27,8 @@ pub type CodecResult = Result<Vec<RawPayload>, Box<dyn Error + Send + Sync>>;
 /// `decode` must return payloads that it did not encode unchanged, so that workflows started before the codec was
 /// introduced remain readable; the metadata `encoding` is the way to tell them apart. An error fails the operation that
 /// needed the payloads, never the worker: the server retries a workflow task or an activity attempt, a client's call
-/// returns the error.
+/// returns the error. To refuse a payload that a retry would not make valid, return
+/// [`ApplicationFailure::payload_validation`].
 ///
 /// ```
 /// use abide::converter::{CodecResult, DataConverter, PayloadCodec, RawPayload, SerializationContext};
@@ -84,12 +87,14 @@ pub trait PayloadCodec: Send + Sync + 'static {
 #[derive(Clone, Debug)]
 pub(crate) struct CodecError {
     text: String,
+    /// The failure with which the codec has refused what it decoded: see `ApplicationFailure::payload_validation`.
+    refusal: Option<Box<FailureProto>>,
 }
 
 impl CodecError {
     /// The message goes into logs and to the server, so it is cut.
     pub(super) fn new(text: String) -> Self {
-        Self { text: message(&text).into_owned() }
+        Self { text: message(&text).into_owned(), refusal: None }
     }
 
     /// Returns the error for a codec that has not returned in time.
@@ -100,13 +105,19 @@ impl CodecError {
             "the payload codec did not {what} the payloads within {waited}, the time of the task; expected a much \
              shorter time: check what the codec waits for"
         );
-        Self { text }
+        Self { text, refusal: None }
     }
 
     /// The error for a codec whose runtime has ended.
     #[cfg(feature = "worker")]
     pub(crate) fn runtime_ended() -> Self {
-        Self { text: "the async runtime has ended before the payload codec returned".into() }
+        Self { text: "the async runtime has ended before the payload codec returned".into(), refusal: None }
+    }
+
+    /// Returns the failure with which the codec has refused what it decoded.
+    #[cfg(feature = "worker")]
+    pub(crate) fn refusal(&self) -> Option<&FailureProto> {
+        self.refusal.as_deref()
     }
 }
 
@@ -163,14 +174,19 @@ pub(super) async fn run_codec(
     };
     // A codec may panic before its first wait, too. The panic must not reach the code that waits for the payloads.
     let coded = AssertUnwindSafe(async { codec.run(direction, context, payloads).await }).catch_unwind().await;
+    let mut refusal = None;
     let text = match coded {
         Ok(Ok(coded)) if coded.len() == given => return Ok(coded),
         Ok(Ok(coded)) => {
             let found = coded.len();
             format!("the payload codec got {given} payloads to {what} and returned {found}: expected the same number")
         }
-        Ok(Err(error)) => format!("the payload codec failed to {what} {given} payloads: {error}"),
+        Ok(Err(error)) => {
+            let refused = error.downcast_ref().filter(|failure: &&ApplicationFailure| failure.is_payload_validation());
+            refusal = refused.map(|failure| Box::new(application_failure(failure, None)));
+            format!("the payload codec failed to {what} {given} payloads: {error}")
+        }
         Err(_) => format!("the payload codec panicked; it had {given} payloads to {what}"),
     };
-    Err(CodecError::new(text))
+    Err(CodecError { refusal, ..CodecError::new(text) })
 }

@@ -15,6 +15,9 @@ use super::offer::offer;
 use crate::converter::{PayloadError, to_payload};
 use crate::duration::to_proto;
 
+/// The error type that all SDKs use for payloads that were refused.
+const PAYLOAD_VALIDATION: &str = "PayloadValidationError";
+
 /// A failure made by application code (Temporal's `ApplicationFailure`).
 ///
 /// Retried unless [`non_retryable`](Self::non_retryable) is set or a retry policy names its type.
@@ -58,6 +61,21 @@ impl ApplicationFailure {
             category: ErrorCategory::default(),
             cause: None,
         }
+    }
+
+    /// Creates the failure of a codec that has decoded a payload and refuses what it says, as in the other SDKs: not
+    /// retryable, of the error type `PayloadValidationError`. Say what is wrong in one [`detail`](Self::detail).
+    ///
+    /// A [`PayloadCodec`](crate::converter::PayloadCodec) returns it as its error. Then the activity attempt fails with it
+    /// and is not retried, and the caller of a Nexus operation gets a bad request. A workflow task fails and is retried: its
+    /// history also has the payloads that the workflow itself has sent.
+    pub fn payload_validation() -> Self {
+        Self::new("Payload validation failed").error_type(PAYLOAD_VALIDATION).non_retryable()
+    }
+
+    /// Returns true if it is such a failure, whoever has made it.
+    pub(crate) fn is_payload_validation(&self) -> bool {
+        self.non_retryable && self.error_type == PAYLOAD_VALIDATION
     }
 
     /// Sets the error type, by which retry policies and callers distinguish failures.

@@ -28,7 +28,7 @@ impl Meeting {
     fn meet(&self, ctx: &ActivityContext) -> Result<bool, ActivityError> {
         self.barrier.wait();
         // The worker's client, from a thread that may block.
-        let handle = ctx.client().handle(checks, ctx.info().workflow_id.clone());
+        let handle = ctx.client().handle(checks, ctx.info().workflow_id.clone().unwrap_or_default());
         Ok(ctx.block_on(handle.describe())?.status().is_open())
     }
 }

@@ -16,6 +16,7 @@ mod child_ends;
 mod child_options;
 mod children;
 mod closing;
+mod codec_refusals;
 mod codec_server;
 mod codecs;
 mod completion_callbacks;

@@ -37,7 +37,7 @@ use tracing::Instrument as _;
 pub(super) use self::client::AttemptClient;
 use self::heartbeat::{Heartbeats, ServerTarget, throttle_interval};
 use self::host::{AttemptHost, Told};
-use self::outcome::{CODEC_ERROR, encoded, encoded_details};
+use self::outcome::{encoded, encoded_details};
 pub(super) use self::outcome::{encoded_failure, failure_of, within_limit};
 pub(super) use self::rate::Rate;
 use self::running_attempts::{Registration, RunningAttempts};
@@ -174,7 +174,7 @@ impl ActivityWorker {
         let watch = Watch { deadline, heartbeat_timeout: info.heartbeat_timeout, heartbeats: &heartbeats };
         let context = ActivityContext::with_heartbeat_details(info, earlier, cancellation.clone(), outbound);
         let outcome = match (decoded, self.registry.get(&context.info().activity_type)) {
-            (Err(error), _) => AttemptEnd::Failed(failure(CODEC_ERROR, &error.to_string())),
+            (Err(error), _) => AttemptEnd::Failed(outcome::of_codec(&error)),
             (Ok(()), Some(activity)) => {
                 let given = context.clone();
                 let (limit, stops) = (self.type_limits.of(&context.info().activity_type), cancellation.clone());

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::{AttemptEnd, failure};
 use crate::activity::ActivityInfo;
-use crate::converter::{DataConverter, Whose};
+use crate::converter::{CodecError, DataConverter, Whose};
 use crate::failure::{application_failure, shell};
 use crate::worker::coding::encode_by;
 use crate::worker::limits::{Excess, Limit};
@@ -68,6 +68,11 @@ pub(crate) async fn encoded(
         },
     };
     (AttemptEnd::Failed(encoded_failure(refused.clone(), converter, whose, deadline).await), Some(refused))
+}
+
+/// Returns the failure of an attempt whose arguments a codec could not decode, or has refused.
+pub(super) fn of_codec(error: &CodecError) -> Box<FailureProto> {
+    error.refusal().map_or_else(|| failure(CODEC_ERROR, &error.to_string()), |refusal| Box::new(refusal.clone()))
 }
 
 /// Returns the failure that replaces an outcome. If the outcome was a failure, it is retried under the same conditions.

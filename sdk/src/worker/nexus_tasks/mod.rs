@@ -89,6 +89,9 @@ impl NexusWorker {
             Incoming::of(task, &self.shared, limit.and_then(|limit| arrived.checked_add(limit)));
         metrics.received(scheduled, arrived);
         let ended = match (decoded, time) {
+            (Err(error), _) if error.refusal().is_some() => {
+                Ended::Error(NexusError::bad_request(format!("the input of the operation is not valid: {error}")))
+            }
             (Err(error), _) => {
                 Ended::Error(NexusError::internal(format!("the worker's payload codec failed: {error}")))
             }
