@@ -1,7 +1,8 @@
 //! Temporal's gRPC services themselves, for calls that are newer than Abide.
 //!
-//! The types here come from the crates `tonic` and `prost`, and from Temporal's API. They may change with every minor version
-//! of Abide, so call them in one place of your program.
+//! The types here come from the crate `tonic`, and from `abide-protos`, which has Temporal's API. Add `abide-protos` to your
+//! `Cargo.toml`, in the version of `abide`. They may change with every minor version, so call them in one place of your
+//! program.
 //!
 //! A raw call has the client's address, TLS, metadata and API key. It has nothing else: no namespace in the request, no
 //! identity, no retries, no timeout, no interceptors, no metrics, and no payload codec. Payloads travel as they are.
@@ -9,7 +10,7 @@
 //! ```no_run
 //! use abide::prelude::*;
 //! use abide::raw;
-//! use abide::raw::protos::temporal::api::workflowservice::v1::ListArchivedWorkflowExecutionsRequest;
+//! use abide_protos::temporal::api::workflowservice::v1::ListArchivedWorkflowExecutionsRequest;
 //!
 //! # async fn archived(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
 //! let request = ListArchivedWorkflowExecutionsRequest { namespace: "default".into(), ..Default::default() };
@@ -25,11 +26,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-pub use abide_protos as protos;
 use abide_protos::temporal::api::operatorservice::v1::operator_service_client::OperatorServiceClient;
 use abide_protos::temporal::api::testservice::v1::test_service_client::TestServiceClient;
 use abide_protos::temporal::api::workflowservice::v1::workflow_service_client::WorkflowServiceClient;
-pub use tonic;
 use tonic::codegen::StdError;
 use tower_service::Service;
 

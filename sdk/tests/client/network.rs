@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use abide::client::{CallOptions, Client, ClientOptions, HttpProxy};
-use abide::raw::protos::temporal::api::operatorservice::v1::ListSearchAttributesRequest;
-use abide::raw::protos::temporal::api::workflowservice::v1::GetSystemInfoRequest;
+use abide_protos::temporal::api::operatorservice::v1::ListSearchAttributesRequest;
+use abide_protos::temporal::api::workflowservice::v1::GetSystemInfoRequest;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;

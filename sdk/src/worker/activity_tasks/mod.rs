@@ -160,15 +160,7 @@ impl ActivityWorker {
         let deadline = began + timeout_of(&task).unwrap_or(NO_DEADLINE).min(LONGEST_TIMEOUT);
         let decoded = decode_by(converter, &mut task, self.shared.of(&Owner::Unknown), deadline).await;
         let (info, input, earlier) = unpack(task, &self.shared.task_queue);
-        let target = ServerTarget::new(&self.shared, &info);
-        let options = &self.shared.options;
-        let interval = throttle_interval(
-            info.heartbeat_timeout,
-            options.default_heartbeat_throttle_interval,
-            options.max_heartbeat_throttle_interval,
-        );
-        let heartbeats =
-            Heartbeats::new(target, interval, self.shared.limits.blob, cancellation.clone(), earlier.clone());
+        let heartbeats = self.heartbeats(&info, &cancellation, &earlier);
         let slot = Arc::new(slot);
         let outbound = Box::new(self.host(&info, &heartbeats, &slot));
         let watch = Watch { deadline, heartbeat_timeout: info.heartbeat_timeout, heartbeats: &heartbeats };
@@ -212,6 +204,22 @@ impl ActivityWorker {
         };
         self.answer(context.info(), outcome, latest, &heartbeats, deadline).await;
         drop((in_hand, slot));
+    }
+
+    fn heartbeats(
+        &self,
+        info: &ActivityInfo,
+        cancellation: &ActivityCancellation,
+        earlier: &[Payload],
+    ) -> Arc<Heartbeats<ServerTarget>> {
+        let options = &self.shared.options;
+        let interval = throttle_interval(
+            info.heartbeat_timeout,
+            options.default_heartbeat_throttle_interval,
+            options.max_heartbeat_throttle_interval,
+        );
+        let target = ServerTarget::new(&self.shared, info);
+        Heartbeats::new(target, interval, self.shared.limits.blob, cancellation.clone(), earlier.to_vec())
     }
 
     fn host(
