@@ -88,6 +88,7 @@ pub trait PayloadCodec: Send + Sync + 'static {
 pub(crate) struct CodecError {
     text: String,
     /// The failure with which the codec has refused what it decoded: see `ApplicationFailure::payload_validation`.
+    #[cfg_attr(not(feature = "worker"), allow(dead_code, reason = "only tasks end with it"))]
     refusal: Option<Box<FailureProto>>,
 }
 

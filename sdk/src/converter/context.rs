@@ -106,6 +106,7 @@ pub(crate) struct Whose<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum OwnerRef<'a> {
     Known(&'a Owner),
+    #[cfg_attr(not(feature = "worker"), allow(dead_code, reason = "only workers name workflows by their id"))]
     Workflow(&'a str),
     #[cfg(feature = "worker")]
     Activity {

@@ -31,7 +31,7 @@ mod misfit;
 mod payload;
 mod protobuf;
 mod raw_arguments;
-#[cfg_attr(not(feature = "client"), allow(dead_code, reason = "payloads are stored where messages come and go"))]
+#[cfg_attr(not(feature = "worker"), allow(dead_code, reason = "payloads are stored where messages come and go"))]
 mod storage;
 mod whole;
 

@@ -49,7 +49,6 @@ pub(crate) use cancelled::{ACTIVITY_CANCELLED, CANCELLED, cancelled_failure};
 pub(crate) use chain::shell;
 pub(crate) use common_attributes::encode_common_attributes;
 pub(crate) use converter::converted_failure;
-#[cfg(feature = "worker")]
 pub(crate) use encode::application_failure;
 pub(crate) use offer::offer;
 #[cfg(feature = "worker")]
